@@ -1,0 +1,168 @@
+-- A sender is a WhatsApp phone number with the credential to use it. The token itself lies in Vault;
+-- the row says which version is the current one, and every claim carries that version, so that a
+-- rotated token is used at the next claim without any message to the caches.
+-- Locks nothing. Undo: drop the tables and functions below and the Vault secrets switchyard/sender/%.
+
+create table if not exists switchyard.senders (
+  id uuid primary key default switchyard.new_id(),
+  tenant_id uuid not null references switchyard.tenants (id) on delete restrict,
+  phone_number_id text not null,
+  business_account_id text not null,
+  display_phone_number text not null,
+  -- Meta splits a business account into these two from 2026-09-23 on; both stay empty until it does.
+  messaging_account_id text,
+  waac_id text,
+  credential_id uuid not null,
+  credential_version integer not null default 1,
+  status text not null default 'active',
+  throughput_per_second integer not null default 80,
+  limit_messages integer,
+  limit_window_seconds integer,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint phone_number_id_is_unique unique (phone_number_id),
+  constraint phone_number_id_is_digits check (phone_number_id ~ '^[0-9]{1,32}$'),
+  constraint business_account_id_is_digits check (business_account_id ~ '^[0-9]{1,32}$'),
+  constraint status_is_known check (status in ('active', 'paused', 'removed')),
+  constraint throughput_is_1_to_1000_per_second check (throughput_per_second between 1 and 1000),
+  constraint limit_has_messages_and_window check (
+    (limit_messages is null) = (limit_window_seconds is null)
+  ),
+  constraint limit_is_positive check (limit_messages > 0 and limit_window_seconds > 0)
+);
+create index if not exists senders_tenant_id on switchyard.senders (tenant_id);
+create index if not exists senders_business_account_id on switchyard.senders (business_account_id);
+
+-- When the next message of a sender may go: one row a share, moved forward by every acceptance. The
+-- urgent lane has a share of its own, so that it never stands behind a campaign.
+create table if not exists switchyard.sender_pacing (
+  sender_id uuid not null references switchyard.senders (id) on delete cascade,
+  share text not null,
+  next_slot_at timestamptz not null default '-infinity',
+  primary key (sender_id, share),
+  constraint share_is_known check (share in ('urgent', 'other'))
+) with (fillfactor = 50);
+
+create or replace trigger senders_updated_at before update on switchyard.senders
+  for each row execute function switchyard.touch_updated_at();
+
+alter table switchyard.senders enable row level security;
+alter table switchyard.sender_pacing enable row level security;
+
+-- Gives a tenant a phone number; a number belongs to one tenant only.
+create or replace function switchyard_api.add_sender(tenant_id uuid, sender jsonb, actor jsonb)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_id uuid := switchyard.new_id();
+  v_phone_number_id text := sender ->> 'phone_number_id';
+begin
+  if not exists (select from switchyard.tenants t where t.id = add_sender.tenant_id) then
+    return jsonb_build_object('outcome', 'tenant_not_found');
+  end if;
+
+  -- The lock makes the second of two simultaneous registrations wait and then see the first.
+  perform pg_advisory_xact_lock(hashtextextended('switchyard.sender:' || v_phone_number_id, 0));
+  if exists (select from switchyard.senders s where s.phone_number_id = v_phone_number_id) then
+    return jsonb_build_object('outcome', 'phone_number_id_taken');
+  end if;
+
+  insert into switchyard.senders (
+    id, tenant_id, phone_number_id, business_account_id, display_phone_number,
+    credential_id, throughput_per_second, limit_messages, limit_window_seconds
+  )
+  values (
+    v_id,
+    add_sender.tenant_id,
+    v_phone_number_id,
+    sender ->> 'business_account_id',
+    sender ->> 'display_phone_number',
+    vault.create_secret(sender ->> 'access_token', 'switchyard/sender/' || v_phone_number_id,
+      'Access token of a WhatsApp sender'),
+    coalesce((sender ->> 'throughput_per_second')::integer, 80),
+    (sender -> 'limit' ->> 'messages')::integer,
+    (sender -> 'limit' ->> 'window_seconds')::integer
+  );
+  insert into switchyard.sender_pacing (sender_id, share) values (v_id, 'urgent'), (v_id, 'other');
+
+  perform switchyard.write_audit(add_sender.tenant_id, actor, 'sender.added', v_phone_number_id, '{}');
+  return jsonb_build_object('outcome', 'created', 'id', v_id);
+end;
+$$;
+
+-- Replaces a sender's token. The version moves in the same transaction: no claim after the commit
+-- carries the old one.
+create or replace function switchyard_api.rotate_credential(
+  tenant_id uuid, phone_number_id text, access_token text, actor jsonb
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_sender switchyard.senders;
+begin
+  update switchyard.senders s
+  set credential_version = s.credential_version + 1
+  where s.tenant_id = rotate_credential.tenant_id
+    and s.phone_number_id = rotate_credential.phone_number_id
+    and s.status <> 'removed'
+  returning * into v_sender;
+  if v_sender.id is null then
+    return jsonb_build_object('outcome', 'sender_not_found');
+  end if;
+
+  perform vault.update_secret(v_sender.credential_id, rotate_credential.access_token);
+  perform switchyard.write_audit(rotate_credential.tenant_id, actor, 'credential.rotated',
+    rotate_credential.phone_number_id, jsonb_build_object('version', v_sender.credential_version));
+  return jsonb_build_object('outcome', 'rotated', 'credential_version', v_sender.credential_version);
+end;
+$$;
+
+-- Makes every cache fetch one sender's credential again, by giving the same token a new version.
+create or replace function switchyard_api.invalidate_credential(phone_number_id text, actor jsonb)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_sender switchyard.senders;
+begin
+  update switchyard.senders s
+  set credential_version = s.credential_version + 1
+  where s.phone_number_id = invalidate_credential.phone_number_id
+  returning * into v_sender;
+  if v_sender.id is null then
+    return jsonb_build_object('outcome', 'sender_not_found');
+  end if;
+
+  perform switchyard.write_audit(v_sender.tenant_id, actor, 'cache.invalidated',
+    invalidate_credential.phone_number_id,
+    jsonb_build_object('version', v_sender.credential_version));
+  return jsonb_build_object('outcome', 'invalidated');
+end;
+$$;
+
+-- Reads the current tokens of the given senders, each with the version it belongs to; no row for a
+-- sender that is gone, so that nothing is cached for it.
+create or replace function switchyard_api.read_credentials(sender_ids jsonb)
+returns table (sender_id uuid, credential_version integer, access_token text)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select s.id, s.credential_version, v.decrypted_secret
+  from switchyard.senders s
+  join vault.decrypted_secrets v on v.id = s.credential_id
+  where s.id in (select value::uuid from jsonb_array_elements_text(read_credentials.sender_ids))
+    and s.status <> 'removed';
+$$;
+
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;
