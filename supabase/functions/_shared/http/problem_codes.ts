@@ -1,0 +1,36 @@
+/** What a code always means; docs/errors.md says what the caller can do about each. */
+export interface ProblemKind {
+  status: number;
+  title: string;
+}
+
+/** Every problem that the functions answer with, once. */
+export const PROBLEMS = {
+  malformed_request: { status: 400, title: "The request is malformed" },
+  malformed_json: { status: 400, title: "The body is not JSON" },
+  missing_idempotency_key: { status: 400, title: "The Idempotency-Key header is missing" },
+  invalid_idempotency_key: { status: 400, title: "The Idempotency-Key header is malformed" },
+  invalid_tenant_id: { status: 400, title: "The tenant id is missing or malformed" },
+  missing_credentials: { status: 401, title: "The request carries no credentials" },
+  invalid_credentials: { status: 401, title: "The credentials are not valid" },
+  insufficient_funds: { status: 402, title: "The wallet does not hold enough" },
+  forbidden: { status: 403, title: "This caller may not do this" },
+  tenant_suspended: { status: 403, title: "The tenant is suspended" },
+  not_found: { status: 404, title: "There is nothing at this address" },
+  unknown_sender: { status: 404, title: "The tenant has no such sender" },
+  method_not_allowed: { status: 405, title: "This address does not take this method" },
+  conflict: { status: 409, title: "The request conflicts with what exists" },
+  not_queued: { status: 409, title: "The message is no longer queued" },
+  idempotency_key_in_flight: { status: 409, title: "The same request is still being answered" },
+  payload_too_large: { status: 413, title: "The body is too large" },
+  invalid_message: { status: 422, title: "The message is not valid" },
+  invalid_request: { status: 422, title: "The request is not valid" },
+  idempotency_key_reused: { status: 422, title: "The key belongs to another request" },
+  too_many_requests: { status: 429, title: "Too many requests" },
+  internal_error: { status: 500, title: "Something broke here" },
+  not_implemented: { status: 501, title: "This is not built yet" },
+  overloaded: { status: 503, title: "Too much is waiting here" },
+  database_unavailable: { status: 503, title: "The database does not answer" },
+} as const satisfies Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
