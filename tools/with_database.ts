@@ -1,0 +1,17 @@
+import { applyMigrations } from "../local/migrate.ts";
+import { startPostgres } from "../local/postgres.ts";
+import { findFreePorts } from "../tests/support/free_ports.ts";
+
+/** Runs `use` with the address of a new Postgres that has all migrations, then deletes it. */
+export async function withDatabase<T>(use: (databaseUrl: string) => Promise<T>): Promise<T> {
+  const dir = await Deno.makeTempDir({ prefix: "switchyard-" });
+  const log = () => {};
+  const postgres = await startPostgres({ dir, port: findFreePorts(1), log });
+  try {
+    await applyMigrations({ databaseUrl: postgres.url, log });
+    return await use(postgres.url);
+  } finally {
+    await postgres.stop();
+    await Deno.remove(dir, { recursive: true });
+  }
+}
