@@ -1,0 +1,125 @@
+import { strict as assert } from "node:assert";
+import { createGroupCommit, GroupCommitFull } from "./group_commit.ts";
+
+interface Call {
+  items: string[];
+  finish: (answers?: string[]) => Promise<void>;
+  fail: (reason: Error) => Promise<void>;
+}
+
+function setup(options: { maxBatch?: number; maxWaiting?: number } = {}) {
+  const calls: Call[] = [];
+  const commit = (items: string[]) =>
+    new Promise<string[]>((resolve, reject) => {
+      calls.push({
+        items,
+        finish: (answers = items.map((item) => `${item}!`)) => settled(() => resolve(answers)),
+        fail: (reason) => settled(() => reject(reason)),
+      });
+    });
+  const group = createGroupCommit<string, string>({
+    commit,
+    maxBatch: options.maxBatch ?? 10,
+    maxWaiting: options.maxWaiting ?? 10,
+    weigh: (item) => item.length,
+  });
+  return { group, calls };
+}
+
+// A macrotask later every continuation of the commit has run.
+async function settled(act: () => void): Promise<void> {
+  act();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+Deno.test("group commit sends the first item at once when idle", async () => {
+  const { group, calls } = setup();
+  const answer = group.submit("a");
+  assert.deepEqual(calls.map(({ items }) => items), [["a"]]);
+  await calls[0]!.finish();
+  assert.equal(await answer, "a!");
+  assert.equal(group.isIdle(), true);
+});
+
+Deno.test("group commit coalesces what arrives while a batch is in flight", async () => {
+  const { group, calls } = setup();
+  const answers = ["a", "b", "c"].map((item) => group.submit(item));
+  assert.equal(calls.length, 1);
+  await calls[0]!.finish();
+  assert.deepEqual(calls[1]!.items, ["b", "c"]);
+  assert.equal(group.isIdle(), false);
+  await calls[1]!.finish();
+  assert.deepEqual(await Promise.all(answers), ["a!", "b!", "c!"]);
+});
+
+Deno.test("group commit never puts more than maxBatch weight into one batch", async () => {
+  const { group, calls } = setup({ maxBatch: 4 });
+  const answers = ["a", "bb", "cc", "dd", "e"].map((item) => group.submit(item));
+  await calls[0]!.finish();
+  await calls[1]!.finish();
+  await calls[2]!.finish();
+  await Promise.all(answers);
+  assert.deepEqual(calls.map(({ items }) => items), [["a"], ["bb", "cc"], ["dd", "e"]]);
+});
+
+Deno.test("group commit lets an item heavier than maxBatch go alone", async () => {
+  const { group, calls } = setup({ maxBatch: 2 });
+  const answers = ["a", "heavy", "b"].map((item) => group.submit(item));
+  await calls[0]!.finish();
+  await calls[1]!.finish();
+  await calls[2]!.finish();
+  await Promise.all(answers);
+  assert.deepEqual(calls.map(({ items }) => items), [["a"], ["heavy"], ["b"]]);
+});
+
+Deno.test("group commit fails the callers of a failed batch and no others", async () => {
+  const { group, calls } = setup();
+  const first = group.submit("a");
+  const second = group.submit("b");
+  const refused = assert.rejects(first, /no database/);
+  await calls[0]!.fail(new Error("no database"));
+  await refused;
+  await calls[1]!.finish();
+  assert.equal(await second, "b!");
+});
+
+Deno.test("group commit refuses what exceeds maxWaiting and keeps what waits", async () => {
+  const { group, calls } = setup({ maxWaiting: 2 });
+  const kept = ["a", "b", "c"].map((item) => group.submit(item));
+  await assert.rejects(group.submit("d"), GroupCommitFull);
+  await calls[0]!.finish();
+  await calls[1]!.finish();
+  assert.deepEqual(await Promise.all(kept), ["a!", "b!", "c!"]);
+});
+
+Deno.test("group commit takes an item of any weight when idle", async () => {
+  const { group, calls } = setup({ maxWaiting: 0 });
+  const answer = group.submit("heavier than may wait");
+  await calls[0]!.finish();
+  assert.equal(await answer, "heavier than may wait!");
+});
+
+Deno.test("group commit fails a batch whose commit answers for fewer items", async () => {
+  const { group, calls } = setup();
+  const refused = assert.rejects(group.submit("a"), /0 answers for 1 items/);
+  await calls[0]!.finish([]);
+  await refused;
+});
+
+Deno.test("group commit fails the caller when commit throws before it returns a promise", async () => {
+  const group = createGroupCommit<string, string>({
+    commit: () => {
+      throw new Error("broken at once");
+    },
+    maxBatch: 1,
+    maxWaiting: 1,
+  });
+  await assert.rejects(group.submit("a"), /broken at once/);
+  assert.equal(group.isIdle(), true);
+});
+
+Deno.test("group commit refuses limits that can never work", () => {
+  const commit = (items: string[]) => Promise.resolve(items);
+  assert.throws(() => createGroupCommit({ commit, maxBatch: 0, maxWaiting: 1 }), RangeError);
+  assert.throws(() => createGroupCommit({ commit, maxBatch: 1, maxWaiting: NaN }), RangeError);
+});
