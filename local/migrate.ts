@@ -1,0 +1,69 @@
+import { fileURLToPath } from "node:url";
+import postgres from "postgres";
+
+import { ensureAuthSchema } from "./data_api.ts";
+
+const REPOSITORY = fileURLToPath(new URL("../", import.meta.url));
+const SUPABASE_CLI = "supabase@3.1.0";
+
+/**
+ * Brings a database up to supabase/migrations with the real Supabase CLI and returns the versions
+ * that were missing. When none is, the CLI is not started.
+ */
+export async function applyMigrations(options: {
+  databaseUrl: string;
+  log: (line: string) => void;
+}): Promise<{ applied: string[] }> {
+  const wanted = await listMigrations();
+  const present = await appliedVersions(options.databaseUrl);
+  const pending = wanted.filter((version) => !present.has(version));
+  if (pending.length === 0) return { applied: [] };
+  await ensureAuthSchema(options.databaseUrl);
+  await pushMigrations(options.databaseUrl, options.log);
+  return { applied: pending };
+}
+
+/** The versions of all migration files, in order. */
+export async function listMigrations(): Promise<string[]> {
+  const versions: string[] = [];
+  for await (const { name } of Deno.readDir(`${REPOSITORY}supabase/migrations`)) {
+    const version = /^(\d+)_.*\.sql$/.exec(name)?.[1];
+    if (version) versions.push(version);
+  }
+  return versions.sort();
+}
+
+async function appliedVersions(databaseUrl: string): Promise<Set<string>> {
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  try {
+    const [table] = await sql`select to_regclass('supabase_migrations.schema_migrations') as name`;
+    if (table?.name === null) return new Set();
+    const rows = await sql<{ version: string }[]>`
+      select version from supabase_migrations.schema_migrations`;
+    return new Set(rows.map(({ version }) => version));
+  } finally {
+    await sql.end();
+  }
+}
+
+async function pushMigrations(databaseUrl: string, log: (line: string) => void): Promise<void> {
+  const { success, stdout, stderr } = await new Deno.Command("npx", {
+    args: [
+      ...["--yes", SUPABASE_CLI, "db", "push", "--yes", "--include-all"],
+      ...[`--remote=${databaseUrl}?sslmode=disable`, "--workdir", REPOSITORY],
+    ],
+    env: { DO_NOT_TRACK: "1", NO_COLOR: "1" },
+    stdin: "null",
+  }).output().catch((cause) => {
+    throw new Error("npx could not be started: install Node 20 or newer.", { cause });
+  });
+  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  if (!success) throw new Error(`Cannot apply the migrations: ${explain(said)}`);
+  said.split("\n").filter((line) => line.startsWith("Applying")).forEach(log);
+}
+
+// From the migration that failed on; what went well before it is of no use then.
+function explain(said: string): string {
+  const start = said.lastIndexOf("Applying migration");
+  return said.slice(Math.max(start, 0)).replace(/\nTry rerunning[^\n]*/, "").trim();
+}
