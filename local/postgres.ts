@@ -1,11 +1,10 @@
 import { join } from "node:path";
 
 import { type GuardedProcess, spawnGuarded } from "./guarded_process.ts";
-import { type Account, postgresAccount, postgresFolder } from "./postgres_account.ts";
+import { type Account, postgresAccount } from "./postgres_account.ts";
+import { postgresFolder } from "./postgres_folder.ts";
 import { installPostgres } from "./postgres_install.ts";
 import { clearLeftover } from "./postgres_leftover.ts";
-
-export { removePostgresFolder } from "./postgres_account.ts";
 
 export interface Postgres {
   /** Connects as "postgres", which has a hosted project's rights and is not a superuser. */
@@ -49,11 +48,11 @@ export async function startPostgres(options: {
   const account = postgresAccount();
   const { bin } = await installPostgres({ account, log: options.log });
   const folder = await postgresFolder(options.dir, account, options.log);
-  const data = join(folder, "data");
-  if (!await exists(data)) await createCluster(bin, data, account);
-  await clearLeftover(data);
+  const cluster = join(folder, "cluster");
+  if (!await exists(cluster)) await createCluster(bin, cluster, account);
+  await clearLeftover(cluster);
   const port = options.port || freePort();
-  const server = await startServer({ bin, data, port, account, log: options.log });
+  const server = await startServer({ bin, cluster, port, account, log: options.log });
   return {
     url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`,
     port,
@@ -62,8 +61,8 @@ export async function startPostgres(options: {
 }
 
 // Made beside its place and then moved: a cluster whose making was cut short is never started.
-async function createCluster(bin: string, data: string, account: Account | undefined) {
-  const draft = `${data}.new`;
+async function createCluster(bin: string, cluster: string, account: Account | undefined) {
+  const draft = `${cluster}.new`;
   if (await exists(draft)) await Deno.remove(draft, { recursive: true });
   await runToEnd(join(bin, "initdb"), account, [
     ...["-D", draft, "-U", "supabase_admin", "-A", "trust", "-E", "UTF8", "--no-sync"],
@@ -82,12 +81,12 @@ async function createCluster(bin: string, data: string, account: Account | undef
       "template1",
     ],
   ], roles);
-  await Deno.rename(draft, data);
+  await Deno.rename(draft, cluster);
 }
 
 async function startServer(options: {
   bin: string;
-  data: string;
+  cluster: string;
   port: number;
   account: Account | undefined;
   log: (line: string) => void;
@@ -98,7 +97,7 @@ async function startServer(options: {
   const ready = Promise.withResolvers<true>();
   const server = spawnGuarded({
     command: join(options.bin, "postgres"),
-    args: ["-D", options.data, ...settings],
+    args: ["-D", options.cluster, ...settings],
     cwd: options.bin,
     account: options.account,
     signalWhenOrphaned: "SIGINT",
