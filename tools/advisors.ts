@@ -4,7 +4,7 @@ import { runSupabase } from "./run_command.ts";
 import { withDatabase } from "./with_database.ts";
 
 const finished = await withDatabase((databaseUrl) =>
-  runSupabase(["db", "advisors", `--remote=${databaseUrl}`, "--fail-on", "warn"])
+  runSupabase(["db", "advisors", `--remote=${databaseUrl}?sslmode=disable`, "--fail-on", "warn"])
 );
 console.log(finished.stdout + finished.stderr);
 Deno.exit(finished.code);
