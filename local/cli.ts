@@ -42,8 +42,7 @@ export function parseFlags(args: string[], cwd: string): ParsedFlags {
   }
   const graphUrl = values["graph-url"];
   if (graphUrl !== undefined && !isHttpUrl(graphUrl)) {
-    const reason =
-      `--graph-url ${graphUrl} is no address: pass one that begins with http:// or https://.`;
+    const reason = `--graph-url ${graphUrl} is no address: pass one like http://127.0.0.1:8080.`;
     return { kind: "refused", reason };
   }
   if (values.dir === "") {
@@ -88,5 +87,7 @@ function parsePort(text: string): number | null {
 }
 
 function isHttpUrl(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+  if (!URL.canParse(text)) return false;
+  const { protocol, search, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && search === "" && hash === "";
 }

@@ -37,7 +37,8 @@ const refusals: [title: string, args: string[], reason: RegExp][] = [
   ["a port that is no number", ["--port", "http"], /--port http/],
   ["port 0", ["--port", "0"], /--port 0/],
   ["a port with no room for three more", ["--port", "65533"], /65533/],
-  ["an address that is none", ["--graph-url", "graph.facebook.com"], /begins with http/],
+  ["an address that is none", ["--graph-url", "graph.facebook.com"], /--graph-url.*like http/],
+  ["an address with a query", ["--graph-url", "http://g.test/?a=1&b=2"], /--graph-url.*like http/],
   ["an empty folder", ["--dir="], /--dir is empty/],
 ];
 
