@@ -1,0 +1,125 @@
+-- Moving money between a tenant's own accounts. The key, the work and the answer are one transaction,
+-- and what came of it is returned as {outcome, …}. Locks nothing. Undo: drop the functions.
+
+-- Says why an account may not take part in a movement of the tenant in this currency; null when it
+-- may. An account of another tenant is as unknown as one that never was.
+create or replace function switchyard.refuse_account(
+  account switchyard.wallet_accounts, tenant_id uuid, currency text, field text
+)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select case
+    when account.tenant_id is distinct from refuse_account.tenant_id or account.kind <> 'cash'
+      then jsonb_build_object('outcome', 'unknown_account', 'field', field)
+    when account.currency <> refuse_account.currency
+      then jsonb_build_object('outcome', 'currency_mismatch', 'field', field,
+        'currency', account.currency)
+  end;
+$$;
+
+-- Says that a change would take an account's balance past what it can hold; null when it would not.
+create or replace function switchyard.refuse_change_of(
+  account switchyard.wallet_accounts, change_micros bigint
+)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('outcome', 'amount_too_large', 'field', 'amount_micros')
+  where account.posted_micros + change_micros
+    not between -4000000000000000000 and 4000000000000000000;
+$$;
+
+-- Reads the amount of a request. One that is not positive, or so large that sums of it could
+-- overflow, was to be refused before it came here.
+create or replace function switchyard.read_amount_micros(request jsonb)
+returns bigint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_amount bigint := request ->> 'amount_micros';
+begin
+  if v_amount between 1 and 1000000000000000000 then
+    return v_amount;
+  end if;
+  raise exception 'Cannot read the amount %: it is not from 1 to 10^18 micro-units', v_amount
+    using errcode = 'invalid_parameter_value';
+end;
+$$;
+
+-- Moves money between two accounts of the tenant, or returns the refusal and has changed nothing.
+create or replace function switchyard.move_funds(tenant_id uuid, transfer jsonb, actor jsonb)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_amount bigint := switchyard.read_amount_micros(transfer);
+  v_currency text := transfer ->> 'currency';
+  v_ids uuid[] := array[transfer ->> 'source_account_id', transfer ->> 'destination_account_id'];
+  v_source switchyard.wallet_accounts;
+  v_destination switchyard.wallet_accounts;
+  v_refusal jsonb;
+  v_id uuid;
+begin
+  if v_ids[1] = v_ids[2] then
+    return jsonb_build_object('outcome', 'same_account', 'field', 'destination_account_id');
+  end if;
+
+  perform switchyard.lock_wallet_accounts(v_ids);
+  select * into v_source from switchyard.wallet_accounts where id = v_ids[1];
+  select * into v_destination from switchyard.wallet_accounts where id = v_ids[2];
+  v_refusal := coalesce(
+    switchyard.refuse_account(v_source, move_funds.tenant_id, v_currency, 'source_account_id'),
+    switchyard.refuse_account(
+      v_destination, move_funds.tenant_id, v_currency, 'destination_account_id'),
+    switchyard.refuse_change_of(v_destination, v_amount));
+  if v_refusal is not null then
+    return v_refusal;
+  end if;
+  if switchyard.available_micros(v_source) < v_amount then
+    return jsonb_build_object('outcome', 'insufficient_funds', 'currency', v_currency,
+      'needed_micros', v_amount::text,
+      'available_micros', switchyard.available_micros(v_source)::text);
+  end if;
+
+  insert into switchyard.wallet_transfers (tenant_id, kind, actor)
+  values (move_funds.tenant_id, 'transfer', move_funds.actor)
+  returning id into v_id;
+  perform switchyard.post_entries(v_id, v_ids, array[-v_amount, v_amount]);
+  return jsonb_build_object('outcome', 'completed', 'id', v_id,
+    'source_account_id', v_source.id, 'destination_account_id', v_destination.id,
+    'amount_micros', v_amount::text, 'currency', v_currency);
+end;
+$$;
+
+-- Moves money between two accounts of the tenant, once for each key.
+create or replace function switchyard_api.transfer_funds(
+  tenant_id uuid, transfer jsonb, idempotency jsonb, actor jsonb
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+set lock_timeout = '2s'
+as $$
+declare
+  v_answer jsonb := switchyard.take_wallet_key(tenant_id, 'wallet.transfer', idempotency);
+begin
+  if v_answer is null then
+    v_answer := switchyard.move_funds(tenant_id, transfer, actor);
+    perform switchyard.keep_wallet_answer(tenant_id, 'wallet.transfer', idempotency, v_answer);
+  end if;
+  return v_answer;
+end;
+$$;
+
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;
