@@ -1,0 +1,37 @@
+-- What a caller has asked for under a key of its own choosing, kept beside the effect and written in
+-- the same transaction: a rollback removes the key with the work, and a second request with the key
+-- waits for the first and then sees its row. Locks nothing. Undo: drop the table and function.
+
+create table if not exists switchyard.idempotency_keys (
+  tenant_id uuid not null references switchyard.tenants (id) on delete cascade,
+  scope text not null,
+  key text not null,
+  fingerprint text not null,
+  field_digests jsonb not null default '{}',
+  response jsonb,
+  resource_id uuid,
+  created_at timestamptz not null default now(),
+  primary key (tenant_id, scope, key),
+  constraint key_has_1_to_300_characters check (char_length(key) between 1 and 300),
+  constraint fingerprint_is_sha256_hex check (fingerprint ~ '^[0-9a-f]{64}$')
+);
+
+alter table switchyard.idempotency_keys enable row level security;
+
+-- Names the top-level fields in which two requests differ, those present in only one of them included.
+create or replace function switchyard.differing_fields(was jsonb, is_now jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(name order by name), '[]')
+  from (
+    select jsonb_object_keys(coalesce(was, '{}')) as name
+    union
+    select jsonb_object_keys(coalesce(is_now, '{}'))
+  ) fields
+  where coalesce(was, '{}') -> name is distinct from coalesce(is_now, '{}') -> name;
+$$;
+
+revoke execute on all functions in schema switchyard from public, anon, authenticated;

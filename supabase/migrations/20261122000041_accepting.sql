@@ -1,0 +1,205 @@
+-- Accepting messages: idempotency key, slot and row in one transaction.
+-- Locks nothing. Undo: drop the functions below.
+
+-- Gives every message of a sender and share its slot: one conditional update of the pacing row (generic
+-- cell rate algorithm), so that no two messages share a moment and a burst of an eighth of a second is
+-- let through at once. The urgent share is a fifth of the sender's rate, the other share is the rest.
+create or replace function switchyard.reserve_slots(
+  sender_id uuid, share text, throughput_per_second integer, slots integer, at timestamptz
+)
+returns table (first_slot_at timestamptz, slot_interval interval)
+language sql
+set search_path = ''
+as $$
+  with rate as (
+    select make_interval(secs => 1.0 / (throughput_per_second
+      * case reserve_slots.share when 'urgent' then 0.2 else 0.8 end)) as step
+  )
+  update switchyard.sender_pacing p
+  set next_slot_at = greatest(p.next_slot_at, reserve_slots.at - interval '125 milliseconds')
+    + slots * rate.step
+  from rate
+  where p.sender_id = reserve_slots.sender_id and p.share = reserve_slots.share
+  returning p.next_slot_at - slots * rate.step, rate.step;
+$$;
+
+-- Writes accepted messages with their slots. A message asked for later than its slot takes no slot: it
+-- is due when it was asked for, and the limits at send time hold for it.
+create or replace function switchyard.insert_messages(tenant_id uuid, items jsonb, at timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  with item as (
+    select i.*,
+      case when i.lane = 'urgent' then 'urgent' else 'other' end as share,
+      i.send_at is not null and i.send_at > insert_messages.at as is_scheduled
+    from jsonb_to_recordset(items) as i (
+      index integer, id uuid, sender_id uuid, throughput integer, "to" text, type text,
+      content jsonb, context jsonb, lane text, send_at timestamptz, expires_at timestamptz,
+      client_ref text, on_unknown text)
+  ), place as (
+    select item.*, row_number() over (
+      partition by item.sender_id, item.share, item.is_scheduled order by item.index) - 1 as nth
+    from item
+  ), demand as (
+    select sender_id, share, throughput, count(*)::integer as slots
+    from item
+    where not is_scheduled
+    group by sender_id, share, throughput
+    order by sender_id, share
+  ), reserved as (
+    select d.sender_id, d.share, r.first_slot_at, r.slot_interval
+    from demand d
+    cross join lateral switchyard.reserve_slots(
+      d.sender_id, d.share, d.throughput, d.slots, insert_messages.at) r
+  ), planned as (
+    select p.*, case when p.is_scheduled then p.send_at
+      else greatest(r.first_slot_at + p.nth * r.slot_interval, insert_messages.at) end as planned_at
+    from place p
+    left join reserved r on r.sender_id = p.sender_id and r.share = p.share
+  )
+  insert into switchyard.messages (
+    id, tenant_id, sender_id, recipient, type, content, context, lane, on_unknown, client_ref,
+    planned_send_at, due_at, expires_at, created_at
+  )
+  select id, insert_messages.tenant_id, sender_id, "to", type, content, context,
+    coalesce(lane, 'normal'), on_unknown, client_ref, planned_at, planned_at,
+    coalesce(expires_at, planned_at + interval '24 hours'), insert_messages.at
+  from planned
+  order by index;
+$$;
+
+-- Accepts messages of one tenant, all in the transaction of the caller: idempotency keys, slots and
+-- rows commit together or not at all. An item of an unknown sender is refused and takes no key; an item
+-- whose key was used before answers with the first message, or names the fields that differ.
+-- Keys and pacing rows are locked in one order, so that batches never deadlock.
+create or replace function switchyard.accept_messages(tenant_id uuid, items jsonb, at timestamptz)
+returns table (index integer, outcome text, id uuid, planned_send_at timestamptz, detail jsonb)
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_items jsonb;
+begin
+  select jsonb_agg(item || jsonb_build_object(
+    'id', switchyard.new_id(), 'sender_id', s.id, 'throughput', s.throughput_per_second))
+  into v_items
+  from jsonb_array_elements(items) item
+  left join switchyard.senders s
+    on s.phone_number_id = item ->> 'from'
+    and s.tenant_id = accept_messages.tenant_id
+    and s.status <> 'removed';
+
+  insert into switchyard.idempotency_keys (
+    tenant_id, scope, key, fingerprint, field_digests, resource_id, created_at
+  )
+  select accept_messages.tenant_id, 'messages', i.idempotency_key, i.fingerprint,
+    coalesce(i.field_digests, '{}'), i.id, accept_messages.at
+  from jsonb_to_recordset(v_items) as i (
+    id uuid, sender_id uuid, idempotency_key text, fingerprint text, field_digests jsonb)
+  where i.idempotency_key is not null and i.sender_id is not null
+  order by i.idempotency_key
+  on conflict do nothing;
+
+  perform switchyard.insert_messages(accept_messages.tenant_id, fresh.items, accept_messages.at)
+  from (
+    select jsonb_agg(item) as items
+    from jsonb_array_elements(v_items) item
+    left join switchyard.idempotency_keys k
+      on k.tenant_id = accept_messages.tenant_id
+      and k.scope = 'messages'
+      and k.key = item ->> 'idempotency_key'
+    where item ->> 'sender_id' is not null
+      and (item ->> 'idempotency_key' is null or k.resource_id = (item ->> 'id')::uuid)
+  ) fresh
+  where fresh.items is not null;
+
+  return query
+  select i.index,
+    case
+      when i.sender_id is null then 'unknown_sender'
+      when k.resource_id is null or k.resource_id = i.id then 'accepted'
+      when k.fingerprint = i.fingerprint then 'replayed'
+      else 'key_reused'
+    end,
+    m.id,
+    m.planned_send_at,
+    case when k.fingerprint <> i.fingerprint then jsonb_build_object(
+      'fields', switchyard.differing_fields(k.field_digests, i.field_digests)) end
+  from jsonb_to_recordset(v_items) as i (
+    index integer, id uuid, sender_id uuid, idempotency_key text, fingerprint text,
+    field_digests jsonb)
+  left join switchyard.idempotency_keys k
+    on k.tenant_id = accept_messages.tenant_id
+    and k.scope = 'messages'
+    and k.key = i.idempotency_key
+  left join switchyard.messages m on m.id = coalesce(k.resource_id, i.id)
+  order by i.index;
+end;
+$$;
+
+-- Accepts messages and rings for a worker.
+create or replace function switchyard_api.enqueue_messages(
+  tenant_id uuid, messages jsonb, at timestamptz default clock_timestamp()
+)
+returns table (index integer, outcome text, id uuid, planned_send_at timestamptz, detail jsonb)
+language plpgsql
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select * from switchyard.accept_messages(
+    enqueue_messages.tenant_id, enqueue_messages.messages, enqueue_messages.at);
+  perform switchyard.ring_doorbell('wa-sender');
+end;
+$$;
+
+-- Accepts one message inside the transaction of the caller: it goes out only if that commits. The
+-- message has the shape of POST /wa-messages; what is wrong with it is raised, not returned.
+create or replace function switchyard.send_message(
+  tenant_id uuid, message jsonb, idempotency_key text
+)
+returns uuid
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_type text := message ->> 'type';
+  v_answer record;
+begin
+  if v_type is null or message -> v_type is null then
+    raise exception 'Cannot send message: the field named by "type" is missing'
+      using errcode = '22023', hint = 'Give {"from", "to", "type": "text", "text": {"body": "…"}}.';
+  end if;
+
+  select * into v_answer
+  from switchyard_api.enqueue_messages(send_message.tenant_id, jsonb_build_array(
+    message - v_type || jsonb_build_object(
+      'index', 0,
+      'to', '+' || regexp_replace(message ->> 'to', '[^0-9]', '', 'g'),
+      'content', message -> v_type,
+      'idempotency_key', send_message.idempotency_key,
+      'fingerprint', encode(sha256(convert_to(message::text, 'utf8')), 'hex'),
+      'field_digests', (
+        select jsonb_object_agg(key, encode(sha256(convert_to(value::text, 'utf8')), 'hex'))
+        from jsonb_each(message)))));
+
+  if v_answer.outcome = 'unknown_sender' then
+    raise exception 'Cannot send message: the tenant has no sender %', message ->> 'from'
+      using errcode = '22023', hint = 'Use the phone_number_id of a sender of the tenant.';
+  elsif v_answer.outcome = 'key_reused' then
+    raise exception 'Cannot send message: the idempotency key was used for another message'
+      using errcode = '22023', detail = v_answer.detail::text;
+  end if;
+  return v_answer.id;
+end;
+$$;
+
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;
+grant execute on function switchyard.send_message(uuid, jsonb, text) to service_role;

@@ -1,0 +1,234 @@
+-- Settling messages: what came of a call, what Meta reported about it, and what to do when nobody knows.
+-- Locks nothing. Undo: drop the functions below.
+
+-- Puts messages away as dead, with a letter that says why.
+create or replace function switchyard.bury_messages(
+  message_ids uuid[], cause text, detail jsonb, at timestamptz
+)
+returns void
+language sql
+set search_path = ''
+as $$
+  insert into switchyard.dead_letters (tenant_id, message_id, cause, detail, created_at)
+  select m.tenant_id, m.id, bury_messages.cause, coalesce(bury_messages.detail, '{}'), bury_messages.at
+  from switchyard.messages m
+  where m.id = any (message_ids);
+
+  update switchyard.messages m
+  set status = 'dead', queue_entry_id = null, lease_expires_at = null, unknown_until = null,
+    ended_at = bury_messages.at, failure = coalesce(bury_messages.detail, m.failure)
+  where m.id = any (message_ids);
+
+  select switchyard.pass_turn(message_ids);
+$$;
+
+-- Lets the status of messages follow what Meta has reported of them: the highest rank wins, in whatever
+-- order the reports came, and no message moves back. A message that Meta has seen leaves the queue.
+create or replace function switchyard.follow_statuses(message_ids uuid[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_moved uuid[];
+begin
+  with reported as (
+    select distinct on (t.message_id) t.message_id, t.status, t.wamid, t.errors,
+      first_value(t.pricing) over (
+        partition by t.message_id
+        order by t.pricing is null, switchyard.status_rank(t.status) desc, t.id) as pricing
+    from switchyard.message_statuses t
+    where t.message_id = any (message_ids)
+    order by t.message_id, switchyard.status_rank(t.status) desc, t.id
+  ), moved as (
+    update switchyard.messages m
+    set
+      status = case when switchyard.status_rank(r.status) > switchyard.status_rank(m.status)
+        then r.status else m.status end,
+      failure = case when switchyard.status_rank(r.status) > switchyard.status_rank(m.status)
+        then r.errors -> 0 else m.failure end,
+      wamid = coalesce(m.wamid, r.wamid),
+      price = coalesce(r.pricing, m.price),
+      unknown_until = null
+    from reported r
+    where m.id = r.message_id
+    returning m.id, m.queue_entry_id, m.lease_expires_at, m.holds_pair
+  )
+  -- While a worker has it, the turn ends when that worker settles.
+  select array_agg(id) into v_moved from moved
+  where holds_pair and queue_entry_id is null;
+  perform switchyard.pass_turn(v_moved) where v_moved is not null;
+end;
+$$;
+
+-- Gives statuses that came before the answer of the call, and so before we knew the wamid, to their
+-- message.
+create or replace function switchyard.match_statuses(message_ids uuid[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_matched uuid[];
+begin
+  with matched as (
+    update switchyard.message_statuses t
+    set message_id = m.id
+    from switchyard.messages m
+    where m.id = any (message_ids) and m.wamid is not null
+      and t.wamid = m.wamid and t.message_id is null and t.sender_id = m.sender_id
+    returning m.id
+  )
+  select array_agg(distinct id) into v_matched from matched;
+  perform switchyard.follow_statuses(v_matched) where v_matched is not null;
+end;
+$$;
+
+-- Moves settled messages to where their outcome leads. A status that Meta reported before this answer
+-- was written stands.
+create or replace function switchyard.record_outcomes(
+  outcomes jsonb, settled_ids uuid[], at timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_ended uuid[];
+  v_rejected record;
+begin
+  update switchyard.messages m
+  set
+    status = case
+      when switchyard.status_rank(m.status) > 1 then m.status
+      when o.outcome = 'accepted' then 'sent'
+      when o.outcome = 'unknown' then 'outcome_unknown'
+      when o.outcome in ('retry', 'deferred') then 'queued'
+      else m.status
+    end,
+    queue_entry_id = null,
+    lease_expires_at = null,
+    wamid = coalesce(m.wamid, o.wamid),
+    failure_count = m.failure_count + case when o.outcome = 'retry' then 1 else 0 end,
+    failure = case when o.outcome = 'accepted' then null else coalesce(o.error, m.failure) end,
+    due_at = coalesce(o.due_at, m.due_at),
+    unknown_until = case when o.outcome = 'unknown' then o.unknown_until end
+  from jsonb_to_recordset(outcomes) as o (
+    id uuid, outcome text, wamid text, error jsonb, due_at timestamptz, unknown_until timestamptz)
+  where m.id = o.id and o.id = any (settled_ids);
+
+  for v_rejected in
+    select array_agg(o.id) as ids, o.error
+    from jsonb_to_recordset(outcomes) as o (id uuid, outcome text, error jsonb)
+    join switchyard.messages m on m.id = o.id and switchyard.status_rank(m.status) < 2
+    where o.outcome = 'rejected' and o.id = any (settled_ids)
+    group by o.error
+  loop
+    perform switchyard.bury_messages(v_rejected.ids,
+      coalesce(v_rejected.error ->> 'cause', 'rejected'), v_rejected.error, record_outcomes.at);
+  end loop;
+
+  perform switchyard.match_statuses(settled_ids);
+  v_ended := array(
+    select m.id from switchyard.messages m
+    where m.id = any (settled_ids) and switchyard.status_rank(m.status) > 1 and m.holds_pair);
+  perform switchyard.pass_turn(v_ended) where cardinality(v_ended) > 0;
+end;
+$$;
+
+-- Writes back what came of claimed messages. Only the attempt that was given out is settled, in the
+-- statement that checks it: a worker that comes late changes nothing, except that it may still say what
+-- became of an attempt which was taken for lost.
+-- Outcomes: accepted {wamid}, retry {due_at}, deferred {due_at} (not called), rejected,
+-- unknown {unknown_until}.
+create or replace function switchyard_api.settle_messages(
+  outcomes jsonb, at timestamptz default clock_timestamp()
+)
+returns table (id uuid, settled boolean)
+language plpgsql
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_ids uuid[];
+  v_entries bigint[];
+begin
+  perform from switchyard.messages m
+  where m.id in (select (o ->> 'id')::uuid from jsonb_array_elements(outcomes) o)
+  order by m.id
+  for update;
+
+  with outcome as (
+    select o.* from jsonb_to_recordset(outcomes) as o (
+      id uuid, attempt integer, outcome text, wamid text, error jsonb, finished_at timestamptz)
+  ), finished as (
+    update switchyard.message_attempts a
+    set outcome = o.outcome, finished_at = coalesce(o.finished_at, settle_messages.at),
+      error = o.error, wamid = o.wamid
+    from outcome o, switchyard.messages m
+    where a.message_id = o.id and a.attempt = o.attempt
+      and (a.outcome is null or a.outcome = 'unknown')
+      and m.id = o.id and m.attempt_count = o.attempt
+      and o.outcome <> 'deferred'
+    returning a.message_id
+  ), withdrawn as (
+    delete from switchyard.message_attempts a
+    using outcome o, switchyard.messages m
+    where a.message_id = o.id and a.attempt = o.attempt and a.outcome is null
+      and m.id = o.id and m.attempt_count = o.attempt
+      and o.outcome = 'deferred'
+    returning a.message_id
+  )
+  select array_agg(message_id) into v_ids
+  from (select * from finished union all select * from withdrawn) done;
+
+  v_entries := array(
+    select m.queue_entry_id from switchyard.messages m
+    where m.id = any (v_ids) and m.queue_entry_id is not null);
+  perform switchyard.record_outcomes(outcomes, v_ids, settle_messages.at) where v_ids is not null;
+  perform pgmq.delete('wa_outbound', v_entries) where cardinality(v_entries) > 0;
+
+  return query
+  select (o ->> 'id')::uuid, (o ->> 'id')::uuid = any (coalesce(v_ids, '{}'))
+  from jsonb_array_elements(outcomes) o;
+end;
+$$;
+
+-- Decides what becomes of messages whose outcome stayed unknown: no status came within the grace. An
+-- urgent message is never sent again blindly, nor is a bulk message worth a double; a normal one is
+-- sent again. The choice that the caller made for the message wins.
+create or replace function switchyard.resolve_unknown_messages(at timestamptz, most integer)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_due uuid[];
+  v_dead uuid[];
+begin
+  v_due := array(
+    select m.id from switchyard.messages m
+    where m.status = 'outcome_unknown' and m.unknown_until <= resolve_unknown_messages.at
+    order by m.unknown_until
+    limit most
+    for update skip locked
+  );
+  v_dead := array(
+    select m.id from switchyard.messages m
+    where m.id = any (v_due)
+      and coalesce(m.on_unknown, case when m.lane = 'normal' then 'resend' else 'dead_letter' end)
+        = 'dead_letter'
+  );
+  perform switchyard.bury_messages(v_dead, 'outcome_unknown', null, resolve_unknown_messages.at)
+  where cardinality(v_dead) > 0;
+
+  update switchyard.messages m
+  set status = 'queued', due_at = resolve_unknown_messages.at, unknown_until = null
+  where m.id = any (v_due) and m.id <> all (v_dead);
+  return cardinality(v_due);
+end;
+$$;
+
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;

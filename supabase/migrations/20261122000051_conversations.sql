@@ -1,0 +1,225 @@
+-- What customers wrote, by conversation, and the application of events: each exactly once.
+-- Locks nothing. Undo: drop the tables and functions below.
+
+create table if not exists switchyard.conversations (
+  id uuid primary key default switchyard.new_id(),
+  tenant_id uuid not null references switchyard.tenants (id) on delete restrict,
+  sender_id uuid not null references switchyard.senders (id) on delete restrict,
+  -- A customer may hide the number behind a business-scoped user id, and may show it later.
+  customer_phone text,
+  customer_user_id text,
+  customer_name text,
+  last_inbound_at timestamptz,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  constraint customer_is_identified check (num_nonnulls(customer_phone, customer_user_id) > 0),
+  constraint conversation_of_phone_is_unique unique (sender_id, customer_phone),
+  constraint conversation_of_user_is_unique unique (sender_id, customer_user_id)
+);
+create index if not exists conversations_tenant_id on switchyard.conversations (tenant_id);
+
+create table if not exists switchyard.conversation_events (
+  id bigint generated always as identity primary key,
+  conversation_id uuid not null references switchyard.conversations (id) on delete cascade,
+  tenant_id uuid not null references switchyard.tenants (id) on delete restrict,
+  direction text not null,
+  type text not null,
+  wamid text,
+  content jsonb not null,
+  at timestamptz not null,
+  inbound_event_id bigint references switchyard.inbound_events (id) on delete set null,
+  created_at timestamptz not null default now(),
+  constraint direction_is_known check (direction in ('inbound', 'outbound')),
+  constraint event_is_in_one_conversation unique (inbound_event_id)
+);
+create index if not exists conversation_events_in_order
+  on switchyard.conversation_events (conversation_id, at, id);
+create index if not exists conversation_events_tenant_id on switchyard.conversation_events (tenant_id);
+
+create or replace trigger conversations_updated_at before update on switchyard.conversations
+  for each row execute function switchyard.touch_updated_at();
+
+alter table switchyard.conversations enable row level security;
+alter table switchyard.conversation_events enable row level security;
+
+-- Finds the conversation of a customer with a sender by either identity, or begins it. Two workers that
+-- meet a new customer at once get the same conversation.
+create or replace function switchyard.find_conversation(
+  tenant_id uuid, sender_id uuid, phone text, user_id text
+)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_id uuid;
+begin
+  for attempt in 1..2 loop
+    select c.id into v_id
+    from switchyard.conversations c
+    where c.sender_id = find_conversation.sender_id
+      and (c.customer_user_id = user_id or c.customer_phone = phone)
+    order by c.customer_user_id = user_id desc nulls last
+    limit 1;
+    exit when v_id is not null;
+
+    insert into switchyard.conversations (tenant_id, sender_id, customer_phone, customer_user_id)
+    values (find_conversation.tenant_id, find_conversation.sender_id, phone, user_id)
+    on conflict do nothing
+    returning id into v_id;
+    exit when v_id is not null;
+  end loop;
+  return v_id;
+end;
+$$;
+
+-- Writes inbound messages into their conversations.
+create or replace function switchyard.apply_inbound_messages(items jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- A statement of its own: what the next one updates must be there when it begins.
+  perform switchyard.find_conversation(customer.tenant_id, customer.sender_id, phone, user_id)
+  from (
+    select distinct e.tenant_id, e.sender_id, i.phone, i.user_id
+    from jsonb_to_recordset(items) as i (id bigint, phone text, user_id text)
+    join switchyard.inbound_events e on e.id = i.id
+    order by e.sender_id, i.phone, i.user_id
+  ) customer;
+
+  with item as (
+    select i.*, e.tenant_id, e.sender_id
+    from jsonb_to_recordset(items) as i (
+      id bigint, phone text, user_id text, name text, wamid text, type text, content jsonb,
+      at timestamptz)
+    join switchyard.inbound_events e on e.id = i.id
+  ), customer as (
+    select c.*, switchyard.find_conversation(c.tenant_id, c.sender_id, c.phone, c.user_id)
+      as conversation_id
+    from (select distinct tenant_id, sender_id, phone, user_id from item) c
+  ), written as (
+    insert into switchyard.conversation_events (
+      conversation_id, tenant_id, direction, type, wamid, content, at, inbound_event_id
+    )
+    select customer.conversation_id, item.tenant_id, 'inbound', item.type, item.wamid, item.content,
+      item.at, item.id
+    from item
+    join customer on customer.sender_id = item.sender_id
+      and customer.phone is not distinct from item.phone
+      and customer.user_id is not distinct from item.user_id
+    order by item.at, item.id
+    returning conversation_id, at, inbound_event_id
+  )
+  update switchyard.conversations c
+  set last_inbound_at = greatest(c.last_inbound_at, latest.at),
+    customer_name = coalesce(latest.name, c.customer_name)
+  from (
+    select w.conversation_id, max(w.at) as at,
+      (array_agg(item.name order by w.at desc) filter (where item.name is not null))[1] as name
+    from written w join item on item.id = w.inbound_event_id
+    group by w.conversation_id
+  ) latest
+  where c.id = latest.conversation_id;
+end;
+$$;
+
+-- Keeps the statuses that Meta reported and lets their messages follow. A status finds its message by
+-- our id, which Meta hands back, else by the wamid; one without a message yet is kept for it.
+create or replace function switchyard.apply_statuses(items jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_messages uuid[];
+begin
+  with item as (
+    select i.*, e.sender_id
+    from jsonb_to_recordset(items) as i (
+      id bigint, message_id uuid, wamid text, status text, recipient text, at timestamptz,
+      pricing jsonb, errors jsonb)
+    join switchyard.inbound_events e on e.id = i.id
+  ), kept as (
+    insert into switchyard.message_statuses (
+      message_id, sender_id, wamid, status, recipient, at, pricing, errors, inbound_event_id
+    )
+    select coalesce(
+        (select m.id from switchyard.messages m
+          where m.id = item.message_id and m.sender_id = item.sender_id),
+        (select m.id from switchyard.messages m
+          where m.wamid = item.wamid and m.sender_id = item.sender_id limit 1)),
+      item.sender_id, item.wamid, item.status, item.recipient, item.at, item.pricing, item.errors,
+      item.id
+    from item
+    order by item.id
+    returning message_id
+  )
+  select array_agg(distinct message_id) into v_messages from kept where message_id is not null;
+
+  perform from switchyard.messages m where m.id = any (v_messages) order by m.id for update;
+  perform switchyard.follow_statuses(v_messages) where v_messages is not null;
+end;
+$$;
+
+-- Applies claimed events, each exactly once: what an event does, its state and its leaving the queue
+-- commit together, and only the attempt that was given out counts. Each item says what its event means:
+-- {action: status | message | keep, …}, {action: retry, delay_seconds, reason} or {action: dead, reason}.
+create or replace function switchyard_api.apply_events(
+  items jsonb, at timestamptz default clock_timestamp()
+)
+returns table (id bigint, applied boolean)
+language plpgsql
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_items jsonb;
+begin
+  perform from switchyard.inbound_events e
+  where e.id in (select (i ->> 'id')::bigint from jsonb_array_elements(items) i)
+  order by e.id
+  for update;
+
+  select jsonb_agg(i) into v_items
+  from jsonb_array_elements(items) i
+  join switchyard.inbound_events e on e.id = (i ->> 'id')::bigint
+  where e.state = 'pending' and e.attempt_count = (i ->> 'attempt')::integer;
+
+  perform switchyard.apply_statuses(jsonb_agg(i))
+  from jsonb_array_elements(v_items) i where i ->> 'action' = 'status' having count(*) > 0;
+  perform switchyard.apply_inbound_messages(jsonb_agg(i))
+  from jsonb_array_elements(v_items) i where i ->> 'action' = 'message' having count(*) > 0;
+
+  insert into switchyard.dead_letters (tenant_id, inbound_event_id, cause, created_at)
+  select e.tenant_id, e.id, coalesce(i ->> 'reason', 'unknown'), apply_events.at
+  from jsonb_array_elements(v_items) i
+  join switchyard.inbound_events e on e.id = (i ->> 'id')::bigint
+  where i ->> 'action' = 'dead';
+
+  update switchyard.inbound_events e
+  set state = case i ->> 'action' when 'dead' then 'dead' else 'applied' end,
+    reason = coalesce(i ->> 'reason', e.reason),
+    processed_at = apply_events.at
+  from jsonb_array_elements(v_items) i
+  where e.id = (i ->> 'id')::bigint and i ->> 'action' <> 'retry';
+
+  perform pgmq.delete('wa_inbound', array(
+    select (i ->> 'queue_entry_id')::bigint from jsonb_array_elements(v_items) i
+    where i ->> 'action' <> 'retry'));
+  perform pgmq.set_vt('wa_inbound', (i ->> 'queue_entry_id')::bigint,
+    (i ->> 'delay_seconds')::integer)
+  from jsonb_array_elements(v_items) i
+  where i ->> 'action' = 'retry';
+
+  return query
+  select (i ->> 'id')::bigint, coalesce(v_items, '[]') @> jsonb_build_array(i)
+  from jsonb_array_elements(items) i;
+end;
+$$;
+
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;

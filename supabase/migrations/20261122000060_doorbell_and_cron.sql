@@ -1,0 +1,131 @@
+-- What wakes the functions: the doorbell at once, cron every few seconds, and the snapshot that says
+-- how it all is. Locks nothing. Undo: unschedule the jobs, drop the functions below.
+
+-- Calls a function through pg_net once the transaction commits; once a transaction, however many
+-- messages it accepts. The function answers at once and works on, so that a doorbell never holds up
+-- another (pg_net waits for the slowest of its batch). Losing a ring costs seconds: cron rings too.
+-- Without the two Vault secrets (docs/deploy.md) nothing rings and health says so.
+create or replace function switchyard.ring_doorbell(function_name text)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_mark text := 'switchyard.rung_' || replace(function_name, '-', '_');
+  v_url text;
+  v_key text;
+begin
+  if current_setting(v_mark, true) = pg_current_xact_id()::text then
+    return;
+  end if;
+  perform set_config(v_mark, pg_current_xact_id()::text, true);
+
+  select max(s.decrypted_secret) filter (where s.name = 'switchyard_project_url'),
+    max(s.decrypted_secret) filter (where s.name = 'switchyard_secret_key')
+  into v_url, v_key
+  from vault.decrypted_secrets s
+  where s.name in ('switchyard_project_url', 'switchyard_secret_key');
+  if v_url is null or v_key is null then
+    return;
+  end if;
+
+  perform net.http_post(
+    url := v_url || '/functions/v1/' || function_name,
+    body := '{}'::jsonb,
+    headers := jsonb_build_object(
+      'apikey', v_key, 'content-type', 'application/json', 'prefer', 'respond-async'),
+    timeout_milliseconds := 2000
+  );
+end;
+$$;
+
+-- One tick: says that cron lives, decides what stayed unknown, and rings where work is due.
+create or replace function switchyard.tick(at timestamptz default clock_timestamp())
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update switchyard.settings set ticked_at = tick.at;
+  perform switchyard.resolve_unknown_messages(tick.at, 1000);
+
+  if exists (select from pgmq.q_wa_outbound q where q.vt <= tick.at)
+    or switchyard_api.next_due_at() <= tick.at
+  then
+    perform switchyard.ring_doorbell('wa-sender');
+  end if;
+  if exists (select from pgmq.q_wa_inbound q where q.vt <= tick.at) then
+    perform switchyard.ring_doorbell('wa-inbound');
+  end if;
+end;
+$$;
+
+-- Forgets what nobody reads any more: cron keeps every run for ever by itself.
+create or replace function switchyard.prune(at timestamptz default clock_timestamp())
+returns void
+language sql
+set search_path = ''
+as $$
+  delete from cron.job_run_details d where d.end_time < prune.at - interval '1 day';
+$$;
+
+select cron.schedule('switchyard-tick', '5 seconds', 'select switchyard.tick()');
+select cron.schedule('switchyard-prune', '17 3 * * *', 'select switchyard.prune()');
+
+-- Tells how the installation is, in one round trip. Depths are counted up to 10,000 only: beyond that
+-- the exact number costs more than it says.
+create or replace function switchyard_api.health_snapshot(at timestamptz default clock_timestamp())
+returns jsonb
+language sql
+stable
+security definer
+set search_path = ''
+set statement_timeout = '2s'
+as $$
+  select jsonb_build_object(
+    'outbound', (
+      select jsonb_build_object('depth', count(*),
+        'oldest_age_seconds', coalesce(extract(epoch from health_snapshot.at - min(due_at)), 0))
+      from (
+        select m.due_at from switchyard.messages m
+        where m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
+          and m.due_at <= health_snapshot.at
+        order by m.due_at, m.accepted_no limit 10000
+      ) due),
+    'outbound_in_flight', (
+      select count(*) from (select from pgmq.q_wa_outbound limit 10000) entry),
+    'inbound', (
+      select jsonb_build_object('depth', count(*),
+        'oldest_age_seconds', coalesce(extract(epoch from health_snapshot.at - min(received_at)), 0))
+      from (
+        select e.received_at from switchyard.inbound_events e
+        where e.state = 'pending' order by e.received_at limit 10000
+      ) pending),
+    'outcome_unknown', (
+      select count(*) from (
+        select from switchyard.messages m where m.status = 'outcome_unknown' limit 10000) m),
+    'dead_letters', (select count(*) from (select from switchyard.dead_letters limit 10000) d),
+    'quarantined', (
+      select count(*) from (
+        select from switchyard.inbound_events e where e.state = 'quarantined' limit 10000) e),
+    'senders', (
+      select jsonb_build_object('active', count(*) filter (where s.status = 'active'),
+        'paused', count(*) filter (where s.status = 'paused'))
+      from switchyard.senders s where s.status <> 'removed'),
+    'cron', (
+      select jsonb_build_object('ticked_at', ticked_at,
+        'age_seconds', extract(epoch from health_snapshot.at - ticked_at))
+      from switchyard.settings),
+    'secrets', (
+      select jsonb_build_object(
+        'switchyard_project_url', coalesce(bool_or(s.name = 'switchyard_project_url'), false),
+        'switchyard_secret_key', coalesce(bool_or(s.name = 'switchyard_secret_key'), false))
+      from vault.secrets s)
+  );
+$$;
+
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;
+
+notify pgrst, 'reload schema';
