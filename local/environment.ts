@@ -100,7 +100,9 @@ export function functionEnvironment(
 // The local Auth signs sessions with a shared secret; hosted projects sign with a key pair.
 function symmetricKeySet(secret: string): string {
   const key = new TextEncoder().encode(secret).toBase64({ alphabet: "base64url" });
-  return JSON.stringify({ keys: [{ kty: "oct", alg: "HS256", k: key.replaceAll("=", "") }] });
+  return JSON.stringify({
+    keys: [{ kty: "oct", alg: "HS256", kid: "local", k: key.replaceAll("=", "") }],
+  });
 }
 
 /**
