@@ -10,7 +10,13 @@ import { withDatabase } from "./with_database.ts";
 const path = `${repository}supabase/functions/_shared/database_types.ts`;
 
 const generated = await withDatabase(async (databaseUrl) => {
-  const args = ["gen", "types", "typescript", `--remote=${databaseUrl}?sslmode=disable`, "--schema=switchyard_api"];
+  const args = [
+    "gen",
+    "types",
+    "typescript",
+    `--remote=${databaseUrl}?sslmode=disable`,
+    "--schema=switchyard_api",
+  ];
   const { code, stdout, stderr } = await runSupabase(args);
   if (code !== 0) throw new Error(`Cannot generate types: ${stderr}`);
   // The CLI may print a notice about TLS before the types.
