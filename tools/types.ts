@@ -20,8 +20,20 @@ const generated = await withDatabase(async (databaseUrl) => {
   const { code, stdout, stderr } = await runSupabase(args);
   if (code !== 0) throw new Error(`Cannot generate types: ${stderr}`);
   // The CLI may print a notice about TLS before the types.
-  return stdout.slice(stdout.indexOf("export type Json")).trimEnd() + "\n";
+  return await format(stdout.slice(stdout.indexOf("export type Json")));
 });
+
+async function format(source: string): Promise<string> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--ext=ts", "-"],
+    cwd: repository,
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const output = child.output();
+  await new Blob([source]).stream().pipeTo(child.stdin);
+  return new TextDecoder().decode((await output).stdout);
+}
 
 if (!Deno.args.includes("--check")) {
   await Deno.writeTextFile(path, generated);

@@ -1,237 +1,291 @@
-export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[]
+export type Json = string | number | boolean | null | { [key: string]: Json | undefined } | Json[];
 
 export type Database = {
-  
   "switchyard_api": {
-          Tables: {
-            [_ in never]: never
-          }
-          Views: {
-            [_ in never]: never
-          }
-          Functions: {
-            "add_sender":
-{ Args: { "actor": Json,"sender": Json,"tenant_id": string }; Returns: Json
-                           },
-"apply_events":
-{ Args: { "at"?: string,"items": Json }; Returns: {
-              "applied": boolean,"id": number
-            }[]
-                           },
-"bump_cache_generation":
-{ Args: { "actor": Json }; Returns: number
-                           },
-"cancel_message":
-{ Args: { "at"?: string,"message_id": string,"tenant_id": string }; Returns: Json
-                           },
-"claim_events":
-{ Args: { "at"?: string,"batch": number,"lease_seconds": number }; Returns: {
-              "attempt": number,"event_at": string,"field": string,"id": number,"kind": string,"payload": Json,"queue_entry_id": number,"sender_id": string,"tenant_id": string
-            }[]
-                           },
-"claim_messages":
-{ Args: { "at"?: string,"batch": number,"lease_seconds": number,"worker": string }; Returns: {
-              "attempt": number,"cache_generation": number,"content": Json,"context": Json,"credential_version": number,"expires_at": string,"failure_count": number,"id": string,"lane": string,"phone_number_id": string,"recipient": string,"sender_id": string,"tenant_id": string,"type": string
-            }[]
-                           },
-"create_api_key":
-{ Args: { "actor": Json,"key_hash": string,"key_prefix": string,"name": string,"role": string,"tenant_id": string }; Returns: Json
-                           },
-"create_tenant":
-{ Args: { "actor": Json,"name": string,"slug": string }; Returns: Json
-                           },
-"create_wallet_account":
-{ Args: { "account": Json,"actor": Json,"idempotency": Json,"tenant_id": string }; Returns: Json
-                           },
-"enqueue_messages":
-{ Args: { "at"?: string,"messages": Json,"tenant_id": string }; Returns: {
-              "detail": Json,"id": string,"index": number,"outcome": string,"planned_send_at": string
-            }[]
-                           },
-"get_message":
-{ Args: { "message_id": string,"tenant_id": string }; Returns: Json
-                           },
-"get_wallet_account":
-{ Args: { "account_id": string,"tenant_id": string }; Returns: Json
-                           },
-"health_snapshot":
-{ Args: { "at"?: string }; Returns: Json
-                           },
-"invalidate_credential":
-{ Args: { "actor": Json,"phone_number_id": string }; Returns: Json
-                           },
-"list_audit":
-{ Args: { "before_id": number,"page_limit": number,"wanted_tenant_id": string }; Returns: {
-              "action": string,"actor": Json,"at": string,"detail": Json,"id": number,"target": string,"tenant_id": string
-            }[]
-                           },
-"list_messages":
-{ Args: { "cursor": string,"filter": Json,"page_limit": number,"tenant_id": string }; Returns: Json
-                           },
-"next_due_at":
-{ Args: Record<PropertyKey, never>; Returns: string
-                           },
-"read_credentials":
-{ Args: { "sender_ids": Json }; Returns: {
-              "access_token": string,"credential_version": number,"sender_id": string
-            }[]
-                           },
-"resolve_api_key":
-{ Args: { "key_hash": string }; Returns: {
-              "key_id": string,"role": string,"tenant_id": string,"tenant_status": string
-            }[]
-                           },
-"resolve_member":
-{ Args: { "wanted_tenant_id": string,"wanted_user_id": string }; Returns: {
-              "role": string,"tenant_id": string,"tenant_status": string
-            }[]
-                           },
-"resolve_tenant":
-{ Args: { "wanted_tenant_id": string }; Returns: {
-              "tenant_id": string,"tenant_status": string
-            }[]
-                           },
-"rotate_credential":
-{ Args: { "access_token": string,"actor": Json,"phone_number_id": string,"tenant_id": string }; Returns: Json
-                           },
-"set_member":
-{ Args: { "actor": Json,"role": string,"tenant_id": string,"user_id": string }; Returns: Json
-                           },
-"settle_messages":
-{ Args: { "at"?: string,"outcomes": Json }; Returns: {
-              "id": string,"settled": boolean
-            }[]
-                           },
-"store_events":
-{ Args: { "at"?: string,"events": Json }; Returns: {
-              "duplicates": number,"quarantined": number,"stored": number
-            }[]
-                           },
-"top_up_account":
-{ Args: { "actor": Json,"idempotency": Json,"tenant_id": string,"top_up": Json }; Returns: Json
-                           },
-"transfer_funds":
-{ Args: { "actor": Json,"idempotency": Json,"tenant_id": string,"transfer": Json }; Returns: Json
-                           }
-          }
-          Enums: {
-            [_ in never]: never
-          }
-          CompositeTypes: {
-            [_ in never]: never
-          }
-        }
-}
+    Tables: {
+      [_ in never]: never;
+    };
+    Views: {
+      [_ in never]: never;
+    };
+    Functions: {
+      "add_sender": { Args: { "actor": Json; "sender": Json; "tenant_id": string }; Returns: Json };
+      "apply_events": {
+        Args: { "at"?: string; "items": Json };
+        Returns: {
+          "applied": boolean;
+          "id": number;
+        }[];
+      };
+      "bump_cache_generation": { Args: { "actor": Json }; Returns: number };
+      "cancel_message": {
+        Args: { "at"?: string; "message_id": string; "tenant_id": string };
+        Returns: Json;
+      };
+      "claim_events": {
+        Args: { "at"?: string; "batch": number; "lease_seconds": number };
+        Returns: {
+          "attempt": number;
+          "event_at": string;
+          "field": string;
+          "id": number;
+          "kind": string;
+          "payload": Json;
+          "queue_entry_id": number;
+          "sender_id": string;
+          "tenant_id": string;
+        }[];
+      };
+      "claim_messages": {
+        Args: { "at"?: string; "batch": number; "lease_seconds": number; "worker": string };
+        Returns: {
+          "attempt": number;
+          "cache_generation": number;
+          "content": Json;
+          "context": Json;
+          "credential_version": number;
+          "expires_at": string;
+          "failure_count": number;
+          "id": string;
+          "lane": string;
+          "phone_number_id": string;
+          "recipient": string;
+          "sender_id": string;
+          "tenant_id": string;
+          "type": string;
+        }[];
+      };
+      "create_api_key": {
+        Args: {
+          "actor": Json;
+          "key_hash": string;
+          "key_prefix": string;
+          "name": string;
+          "role": string;
+          "tenant_id": string;
+        };
+        Returns: Json;
+      };
+      "create_tenant": { Args: { "actor": Json; "name": string; "slug": string }; Returns: Json };
+      "create_wallet_account": {
+        Args: { "account": Json; "actor": Json; "idempotency": Json; "tenant_id": string };
+        Returns: Json;
+      };
+      "enqueue_messages": {
+        Args: { "at"?: string; "messages": Json; "tenant_id": string };
+        Returns: {
+          "detail": Json;
+          "id": string;
+          "index": number;
+          "outcome": string;
+          "planned_send_at": string;
+        }[];
+      };
+      "get_message": { Args: { "message_id": string; "tenant_id": string }; Returns: Json };
+      "get_wallet_account": { Args: { "account_id": string; "tenant_id": string }; Returns: Json };
+      "health_snapshot": { Args: { "at"?: string }; Returns: Json };
+      "invalidate_credential": {
+        Args: { "actor": Json; "phone_number_id": string };
+        Returns: Json;
+      };
+      "list_audit": {
+        Args: { "before_id": number; "page_limit": number; "wanted_tenant_id": string };
+        Returns: {
+          "action": string;
+          "actor": Json;
+          "at": string;
+          "detail": Json;
+          "id": number;
+          "target": string;
+          "tenant_id": string;
+        }[];
+      };
+      "list_messages": {
+        Args: { "cursor": string; "filter": Json; "page_limit": number; "tenant_id": string };
+        Returns: Json;
+      };
+      "next_due_at": { Args: Record<PropertyKey, never>; Returns: string };
+      "read_credentials": {
+        Args: { "sender_ids": Json };
+        Returns: {
+          "access_token": string;
+          "credential_version": number;
+          "sender_id": string;
+        }[];
+      };
+      "resolve_api_key": {
+        Args: { "key_hash": string };
+        Returns: {
+          "key_id": string;
+          "role": string;
+          "tenant_id": string;
+          "tenant_status": string;
+        }[];
+      };
+      "resolve_member": {
+        Args: { "wanted_tenant_id": string; "wanted_user_id": string };
+        Returns: {
+          "role": string;
+          "tenant_id": string;
+          "tenant_status": string;
+        }[];
+      };
+      "resolve_tenant": {
+        Args: { "wanted_tenant_id": string };
+        Returns: {
+          "tenant_id": string;
+          "tenant_status": string;
+        }[];
+      };
+      "rotate_credential": {
+        Args: {
+          "access_token": string;
+          "actor": Json;
+          "phone_number_id": string;
+          "tenant_id": string;
+        };
+        Returns: Json;
+      };
+      "set_member": {
+        Args: { "actor": Json; "role": string; "tenant_id": string; "user_id": string };
+        Returns: Json;
+      };
+      "settle_messages": {
+        Args: { "at"?: string; "outcomes": Json };
+        Returns: {
+          "id": string;
+          "settled": boolean;
+        }[];
+      };
+      "store_events": {
+        Args: { "at"?: string; "events": Json };
+        Returns: {
+          "duplicates": number;
+          "quarantined": number;
+          "stored": number;
+        }[];
+      };
+      "top_up_account": {
+        Args: { "actor": Json; "idempotency": Json; "tenant_id": string; "top_up": Json };
+        Returns: Json;
+      };
+      "transfer_funds": {
+        Args: { "actor": Json; "idempotency": Json; "tenant_id": string; "transfer": Json };
+        Returns: Json;
+      };
+    };
+    Enums: {
+      [_ in never]: never;
+    };
+    CompositeTypes: {
+      [_ in never]: never;
+    };
+  };
+};
 
-type DatabaseWithoutInternals = Omit<Database, '__InternalSupabase'>
+type DatabaseWithoutInternals = Omit<Database, "__InternalSupabase">;
 
-type DefaultSchema = DatabaseWithoutInternals[Extract<keyof Database, "switchyard_api">]
+type DefaultSchema = DatabaseWithoutInternals[Extract<keyof Database, "switchyard_api">];
 
 export type Tables<
   DefaultSchemaTableNameOrOptions extends
     | keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
     | { schema: keyof DatabaseWithoutInternals },
   TableName extends DefaultSchemaTableNameOrOptions extends {
-    schema: keyof DatabaseWithoutInternals
-  }
-    ? keyof (DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"] &
-        DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"])
-    : never = never
-> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
-  ? (DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"] &
-      DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"])[TableName] extends {
-      Row: infer R
-    }
-    ? R
-    : never
-  : DefaultSchemaTableNameOrOptions extends keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
-  ? (DefaultSchema["Tables"] & DefaultSchema["Views"])[DefaultSchemaTableNameOrOptions] extends {
-      Row: infer R
-    }
-    ? R
-    : never
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof (
+      & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+      & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"]
+    )
+    : never = never,
+> = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals } ? (
+    & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Views"]
+  )[TableName] extends {
+    Row: infer R;
+  } ? R
   : never
+  : DefaultSchemaTableNameOrOptions extends keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
+    ? (DefaultSchema["Tables"] & DefaultSchema["Views"])[DefaultSchemaTableNameOrOptions] extends {
+      Row: infer R;
+    } ? R
+    : never
+  : never;
 
 export type TablesInsert<
   DefaultSchemaTableNameOrOptions extends
     | keyof DefaultSchema["Tables"]
     | { schema: keyof DatabaseWithoutInternals },
   TableName extends DefaultSchemaTableNameOrOptions extends {
-    schema: keyof DatabaseWithoutInternals
-  }
-    ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
-    : never = never
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    : never = never,
 > = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
-  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends {
-      Insert: infer I
-    }
-    ? I
-    : never
-  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
-  ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
-      Insert: infer I
-    }
-    ? I
-    : never
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends
+    {
+      Insert: infer I;
+    } ? I
   : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+    ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+      Insert: infer I;
+    } ? I
+    : never
+  : never;
 
 export type TablesUpdate<
   DefaultSchemaTableNameOrOptions extends
     | keyof DefaultSchema["Tables"]
     | { schema: keyof DatabaseWithoutInternals },
   TableName extends DefaultSchemaTableNameOrOptions extends {
-    schema: keyof DatabaseWithoutInternals
-  }
-    ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
-    : never = never
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"]
+    : never = never,
 > = DefaultSchemaTableNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
-  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends {
-      Update: infer U
-    }
-    ? U
-    : never
-  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
-  ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
-      Update: infer U
-    }
-    ? U
-    : never
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]]["Tables"][TableName] extends
+    {
+      Update: infer U;
+    } ? U
   : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+    ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+      Update: infer U;
+    } ? U
+    : never
+  : never;
 
 export type Enums<
   DefaultSchemaEnumNameOrOptions extends
     | keyof DefaultSchema["Enums"]
     | { schema: keyof DatabaseWithoutInternals },
   EnumName extends DefaultSchemaEnumNameOrOptions extends {
-    schema: keyof DatabaseWithoutInternals
-  }
-    ? keyof DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"]
-    : never = never
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"]
+    : never = never,
 > = DefaultSchemaEnumNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
   ? DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"][EnumName]
   : DefaultSchemaEnumNameOrOptions extends keyof DefaultSchema["Enums"]
-  ? DefaultSchema["Enums"][DefaultSchemaEnumNameOrOptions]
-  : never
+    ? DefaultSchema["Enums"][DefaultSchemaEnumNameOrOptions]
+  : never;
 
 export type CompositeTypes<
   PublicCompositeTypeNameOrOptions extends
     | keyof DefaultSchema["CompositeTypes"]
     | { schema: keyof DatabaseWithoutInternals },
   CompositeTypeName extends PublicCompositeTypeNameOrOptions extends {
-    schema: keyof DatabaseWithoutInternals
-  }
-    ? keyof DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"]
-    : never = never
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"]
+    : never = never,
 > = PublicCompositeTypeNameOrOptions extends { schema: keyof DatabaseWithoutInternals }
-  ? DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"][CompositeTypeName]
+  ? DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]]["CompositeTypes"][
+    CompositeTypeName
+  ]
   : PublicCompositeTypeNameOrOptions extends keyof DefaultSchema["CompositeTypes"]
-  ? DefaultSchema["CompositeTypes"][PublicCompositeTypeNameOrOptions]
-  : never
+    ? DefaultSchema["CompositeTypes"][PublicCompositeTypeNameOrOptions]
+  : never;
 
 export const Constants = {
   "switchyard_api": {
-          Enums: {
-            
-          }
-        }
-} as const
+    Enums: {},
+  },
+} as const;
