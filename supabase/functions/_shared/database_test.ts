@@ -18,7 +18,7 @@ function setup(answer: Answer) {
 
 async function refusal(answer: Answer): Promise<DatabaseError> {
   try {
-    await setup(answer).call("resolve_tenant", { tenant_id: "t" });
+    await setup(answer).call("resolve_tenant", { wanted_tenant_id: "t" });
   } catch (error) {
     assert.ok(error instanceof DatabaseError);
     return error;
@@ -29,13 +29,13 @@ async function refusal(answer: Answer): Promise<DatabaseError> {
 Deno.test("connectDatabase calls a function of switchyard_api as service_role", async () => {
   const rows = [{ tenant_id: "t", tenant_status: "active" }];
   const { call, requests } = setup(() => Response.json(rows));
-  assert.deepEqual(await call("resolve_tenant", { tenant_id: "t" }), rows);
+  assert.deepEqual(await call("resolve_tenant", { wanted_tenant_id: "t" }), rows);
   const [request] = requests;
   assert.ok(request);
   assert.equal(request.url, "http://localhost:1/rest/v1/rpc/resolve_tenant");
   assert.equal(request.headers.get("content-profile"), "switchyard_api");
   assert.equal(request.headers.get("apikey"), "sb_secret_test");
-  assert.deepEqual(await request.json(), { tenant_id: "t" });
+  assert.deepEqual(await request.json(), { wanted_tenant_id: "t" });
 });
 
 const failures: [label: string, status: number, code: string, unavailable: boolean][] = [
@@ -69,6 +69,6 @@ Deno.test("connectDatabase throws an unavailable DatabaseError when nothing answ
 Deno.test("connectDatabase stops when its signal is aborted", async () => {
   const { call, requests } = setup(() => Response.json([]));
   const stopped = AbortSignal.abort(new Error("stopped"));
-  await call("resolve_tenant", { tenant_id: "t" }, { signal: stopped }).catch(() => {});
+  await call("resolve_tenant", { wanted_tenant_id: "t" }, { signal: stopped }).catch(() => {});
   assert.equal(requests[0]?.signal.aborted, true);
 });
