@@ -51,7 +51,10 @@ const runners: Record<Kind, (run: Run) => Promise<Totals>> = {
     // The functions' own tests get no network and no files to write: their code takes both as
     // arguments, and a test that needs more is an integration test.
     const functions = { paths: ["supabase"], permissions: ["--allow-read", "--allow-env"] };
-    const rest = { paths: ["local", "console", "tools", "tests/support"], permissions: ["-A"] };
+    const rest = {
+      paths: ["local", "console", "tools", "bench", "tests/support"],
+      permissions: ["-A"],
+    };
     return addTotals([await runGroup(functions, run), await runGroup(rest, run)]);
   },
 

@@ -1,0 +1,27 @@
+/** One measured number and, where the project promises something about it, the bar it must meet. */
+export interface Figure {
+  name: string;
+  value: number;
+  unit: "ms" | "per_second" | "ratio" | "count" | "bytes";
+  atMost?: number;
+  atLeast?: number;
+}
+
+/** A benchmark: the claim that it proves, and the run that measures it from nothing to figures. */
+export interface Bench {
+  claim: string;
+  run(): Promise<Figure[]>;
+}
+
+/** Says whether a figure is within its bars. */
+export function meetsBars({ value, atMost, atLeast }: Figure): boolean {
+  return value <= (atMost ?? Infinity) && value >= (atLeast ?? -Infinity);
+}
+
+/** The value below which `share` (0 to 1) of the values lie; throws without values. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const value = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  if (value === undefined) throw new RangeError("percentile() needs at least one value");
+  return value;
+}
