@@ -1,0 +1,82 @@
+import { type Functions, type FunctionsOptions, startFunctions } from "./functions.ts";
+import { type GatewayKeys, refuseCaller } from "./gateway_auth.ts";
+import { type FunctionConfig, readFunctionConfigs } from "./gateway_config.ts";
+import { forward, platformError } from "./gateway_proxy.ts";
+
+export interface GatewayOptions extends Omit<FunctionsOptions, "configs"> {
+  /** 0 takes a free one. */
+  port: number;
+  functionsDir: string;
+  configPath: string;
+  dataApi: { fetch(request: Request): Promise<Response> };
+  keys: GatewayKeys;
+}
+
+export interface Gateway {
+  readonly url: string;
+  readonly functions: Functions;
+  stop(): Promise<void>;
+}
+
+const BOOT_TIMEOUT_MS = 15_000;
+
+/**
+ * Serves a project's API on 127.0.0.1 as hosted: /rest/v1 and /auth/v1 by the Data API,
+ * /functions/v1/<name> by a process of that function, whose path begins with /<name>.
+ */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const configs = await readFunctionConfigs(options);
+  // Before the functions: a taken port must leave nothing running.
+  const ready = Promise.withResolvers<Functions>();
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: options.port, onListen: () => {} },
+    createGateway({ ...options, configs, functions: ready.promise }),
+  );
+  const functions = await startFunctions({ ...options, configs });
+  ready.resolve(functions);
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    functions,
+    async stop() {
+      // The functions first: a request that never ends would keep the server up.
+      await functions.stop();
+      await server.shutdown();
+    },
+  };
+}
+
+interface Routes extends Pick<GatewayOptions, "dataApi" | "keys" | "now"> {
+  configs: readonly FunctionConfig[];
+  functions: Promise<Functions>;
+}
+
+function createGateway(routes: Routes): Deno.ServeHandler<Deno.NetAddr> {
+  const byName = new Map(routes.configs.map((config) => [config.name, config]));
+  return async (request, { remoteAddr }) => {
+    const { pathname } = new URL(request.url);
+    if (/^\/(rest|auth)\/v1(\/|$)/.test(pathname)) return await askDataApi(request, routes);
+    const [, name] = /^\/functions\/v1\/([^/]+)/.exec(pathname) ?? [];
+    if (name === undefined) return platformError(404, "NOT_FOUND", "No route matches this path");
+    const config = byName.get(name);
+    if (!config) return platformError(404, "NOT_FOUND", "Requested function was not found");
+    const refusal = config.verifyJwt &&
+      await refuseCaller(request.headers, routes.keys, routes.now ?? Date.now);
+    if (refusal) return platformError(401, refusal, "Missing or invalid credentials");
+    const functions = await routes.functions;
+    return await forward(request, {
+      path: pathname.slice("/functions/v1".length),
+      find: () => functions.find(name),
+      clientAddress: remoteAddr.hostname,
+      bootTimeoutMs: BOOT_TIMEOUT_MS,
+    });
+  };
+}
+
+async function askDataApi(request: Request, routes: Routes): Promise<Response> {
+  try {
+    return await routes.dataApi.fetch(request);
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return platformError(503, "SUPABASE_DATA_API_UNAVAILABLE", `The Data API failed: ${detail}`);
+  }
+}
