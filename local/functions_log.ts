@@ -47,5 +47,5 @@ export async function openLogFile(path: string, maxBytes = 20_000_000): Promise<
 /** Whether whoever watches the screen should see this line: a warning, an error or a crash. */
 export function isAlarming(line: string): boolean {
   if (line.startsWith("{")) return /"level":"(WARN|ERROR)"/.test(line);
-  return /^(error|warning)\b|\bError\b|^Uncaught|panicked/i.test(line);
+  return /^(error|warning)\b|\w*Error:|^Uncaught|panicked/i.test(line);
 }
