@@ -105,14 +105,14 @@ end;
 $$;
 
 -- Says whether a tenant exists, for callers who may act for any tenant.
-create or replace function switchyard_api.resolve_tenant(tenant_id uuid)
+create or replace function switchyard_api.resolve_tenant(wanted_tenant_id uuid)
 returns table (tenant_id uuid, tenant_status text)
 language sql
 stable
 security definer
 set search_path = ''
 as $$
-  select t.id, t.status from switchyard.tenants t where t.id = resolve_tenant.tenant_id;
+  select t.id, t.status from switchyard.tenants t where t.id = resolve_tenant.wanted_tenant_id;
 $$;
 
 -- Says whose API key this is; no row for a key that is unknown or revoked.
@@ -131,7 +131,7 @@ as $$
 $$;
 
 -- Says what a signed-in user may do in a tenant; no row for a user who is not one of its people.
-create or replace function switchyard_api.resolve_member(tenant_id uuid, user_id uuid)
+create or replace function switchyard_api.resolve_member(wanted_tenant_id uuid, wanted_user_id uuid)
 returns table (tenant_id uuid, role text, tenant_status text)
 language sql
 stable
@@ -141,8 +141,8 @@ as $$
   select m.tenant_id, m.role, t.status
   from switchyard.tenant_members m
   join switchyard.tenants t on t.id = m.tenant_id
-  where m.tenant_id = resolve_member.tenant_id
-    and m.user_id = resolve_member.user_id;
+  where m.tenant_id = resolve_member.wanted_tenant_id
+    and m.user_id = resolve_member.wanted_user_id;
 $$;
 
 -- Keeps the hash of a new API key of a tenant.
@@ -199,9 +199,9 @@ begin
 end;
 $$;
 
--- Reads the audit log from the newest line back; tenant_id null reads that of all tenants.
+-- Reads the audit log from the newest line back; wanted_tenant_id null reads that of all tenants.
 create or replace function switchyard_api.list_audit(
-  tenant_id uuid, before_id bigint, page_limit integer
+  wanted_tenant_id uuid, before_id bigint, page_limit integer
 )
 returns table (
   id bigint, tenant_id uuid, actor jsonb, action text, target text, detail jsonb, at timestamptz
@@ -213,7 +213,7 @@ set search_path = ''
 as $$
   select a.id, a.tenant_id, a.actor, a.action, a.target, a.detail, a.at
   from switchyard.audit_log a
-  where (list_audit.tenant_id is null or a.tenant_id = list_audit.tenant_id)
+  where (list_audit.wanted_tenant_id is null or a.tenant_id = list_audit.wanted_tenant_id)
     and (list_audit.before_id is null or a.id < list_audit.before_id)
   order by a.id desc
   limit least(greatest(list_audit.page_limit, 1), 200);

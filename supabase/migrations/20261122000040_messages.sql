@@ -143,6 +143,7 @@ as $$
     when 'cancelled' then 3
     when 'delivered' then 4
     when 'read' then 5
+    when 'played' then 5
   end;
 $$;
 

@@ -33,7 +33,9 @@ declare
   v_moved uuid[];
 begin
   with reported as (
-    select distinct on (t.message_id) t.message_id, t.status, t.wamid, t.errors,
+    select distinct on (t.message_id) t.message_id, t.wamid, t.errors,
+      -- A voice note that was played was read.
+      case t.status when 'played' then 'read' else t.status end as status,
       first_value(t.pricing) over (
         partition by t.message_id
         order by t.pricing is null, switchyard.status_rank(t.status) desc, t.id) as pricing

@@ -40,6 +40,17 @@ begin
 end;
 $$;
 
+-- Lets a function that has spent what it may hand the rest of its work on.
+create or replace function switchyard_api.ring_doorbell(function_name text)
+returns void
+language sql
+security definer
+set search_path = ''
+as $$
+  select switchyard.ring_doorbell(ring_doorbell.function_name)
+  where ring_doorbell.function_name in ('wa-sender', 'wa-inbound');
+$$;
+
 -- One tick: says that cron lives, decides what stayed unknown, and rings where work is due.
 create or replace function switchyard.tick(at timestamptz default clock_timestamp())
 returns void

@@ -137,6 +137,7 @@ export type Database = {
           "tenant_status": string;
         }[];
       };
+      "ring_doorbell": { Args: { "function_name": string }; Returns: undefined };
       "rotate_credential": {
         Args: {
           "access_token": string;

@@ -15,6 +15,8 @@ export interface Runtime {
   /** Keeps the isolate alive until the work settles; the work reports its own failures. */
   keepAlive(work: Promise<unknown>): void;
   onShutdown(callback: (reason: string) => void): void;
+  /** One line of log. */
+  write(line: string): void;
 }
 
 interface EdgeRuntimeGlobal {
@@ -34,6 +36,8 @@ export const runtime: Runtime = {
   keepAlive: (work) => (globalThis as EdgeRuntimeGlobal).EdgeRuntime?.waitUntil(work),
   onShutdown: (callback) =>
     globalThis.addEventListener("beforeunload", (event) => callback(shutdownReason(event))),
+  // deno-lint-ignore no-console -- the log goes where the platform reads it: standard output
+  write: (line) => console.log(line),
 };
 
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -1,0 +1,93 @@
+import type { CallRpc } from "../database.ts";
+import type { Json } from "../database_types.ts";
+
+/** A message that this worker alone may send until its lease ends. */
+export interface ClaimedMessage {
+  id: string;
+  /** Fences the claim: only this attempt may be settled with it. */
+  attempt: number;
+  tenantId: string;
+  senderId: string;
+  phoneNumberId: string;
+  credentialVersion: number;
+  recipient: string;
+  type: string;
+  content: Json;
+  context: Json;
+  lane: string;
+  failureCount: number;
+  cacheGeneration: number;
+}
+
+export interface SendError {
+  cause: string;
+  code?: number | string;
+  title?: string;
+  details?: string;
+  fbtrace_id?: string;
+}
+
+/** What came of one attempt; times are ISO 8601. */
+export type Settlement =
+  & { id: string; attempt: number; finished_at: string }
+  & (
+    | { outcome: "accepted"; wamid: string }
+    | { outcome: "retry"; due_at: string; error: SendError }
+    | { outcome: "deferred"; due_at: string; error?: SendError }
+    | { outcome: "rejected"; error: SendError }
+    | { outcome: "unknown"; unknown_until: string; error: SendError }
+  );
+
+export interface OutboundQueue {
+  /** Claims up to `batch` due messages; none of them is given to another worker meanwhile. */
+  claim(batch: number): Promise<ClaimedMessage[]>;
+  /** Writes outcomes back; true for each that still was this worker's to settle. */
+  settle(settlements: Settlement[]): Promise<boolean[]>;
+  /** Epoch milliseconds at which the next waiting message is due; null when none waits. */
+  nextDueAt(): Promise<number | null>;
+  /** Wakes another drain once this one has spent what it may. */
+  handOn(): Promise<void>;
+}
+
+/** The outbound queue as SQL knows it: one call a step and batch, never one a message. */
+export function createOutboundQueue(
+  call: CallRpc,
+  options: { worker: string; leaseSeconds: number },
+): OutboundQueue {
+  return {
+    async claim(batch) {
+      const rows = await call("claim_messages", {
+        batch,
+        lease_seconds: options.leaseSeconds,
+        worker: options.worker,
+      });
+      return rows.map((row) => ({
+        id: row.id,
+        attempt: row.attempt,
+        tenantId: row.tenant_id,
+        senderId: row.sender_id,
+        phoneNumberId: row.phone_number_id,
+        credentialVersion: row.credential_version,
+        recipient: row.recipient,
+        type: row.type,
+        content: row.content,
+        context: row.context,
+        lane: row.lane,
+        failureCount: row.failure_count,
+        cacheGeneration: row.cache_generation,
+      }));
+    },
+    async settle(settlements) {
+      const rows = await call("settle_messages", { outcomes: settlements as unknown as Json });
+      const settled = new Map(rows.map((row) => [row.id, row.settled]));
+      return settlements.map(({ id }) => settled.get(id) ?? false);
+    },
+    async nextDueAt() {
+      const at: string | null = await call("next_due_at", {});
+      return at === null ? null : Date.parse(at);
+    },
+    async handOn() {
+      await call("ring_doorbell", { function_name: "wa-sender" });
+    },
+  };
+}

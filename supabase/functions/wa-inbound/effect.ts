@@ -1,0 +1,93 @@
+import { z } from "zod";
+import type { ClaimedEvent, EventEffect } from "../_shared/queue/inbound.ts";
+
+// Meta sends seconds since the epoch as a string. Webhook components, 2026-03:
+// https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
+const unixSeconds = z.union([z.string(), z.number()])
+  .transform((value) => Number(value) * 1000)
+  .refine((ms) => ms >= 0 && ms < 253_402_300_800_000)
+  .transform((ms) => new Date(ms).toISOString());
+const id = z.string().min(1);
+
+const statusPayload = z.object({
+  status: z.looseObject({
+    id,
+    status: id,
+    timestamp: unixSeconds,
+    recipient_id: id.optional(),
+    recipient_user_id: id.optional(),
+    recipient_participant_id: id.optional(),
+    biz_opaque_callback_data: z.string().optional(),
+    pricing: z.unknown().optional(),
+    errors: z.unknown().optional(),
+  }),
+});
+
+const messagePayload = z.object({
+  contact: z.looseObject({
+    wa_id: id.optional(),
+    user_id: id.optional(),
+    profile: z.looseObject({ name: z.string().optional() }).optional(),
+  }).nullish(),
+  message: z.looseObject({
+    id,
+    timestamp: unixSeconds,
+    type: id.default("unsupported"),
+    from: id.optional(),
+    from_user_id: id.optional(),
+  }),
+});
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** What an event does; one that cannot be understood is dead at once, trying again would not help. */
+export function effectOf(event: ClaimedEvent): EventEffect {
+  switch (event.kind) {
+    case "status":
+      return statusEffect(event.payload);
+    case "message":
+      return messageEffect(event.payload);
+    default:
+      return { action: "keep" };
+  }
+}
+
+function statusEffect(payload: unknown): EventEffect {
+  const parsed = statusPayload.safeParse(payload);
+  if (!parsed.success) return { action: "dead", reason: "status_not_understood" };
+  const { status } = parsed.data;
+  const ours = status.biz_opaque_callback_data ?? "";
+  return {
+    action: "status",
+    wamid: status.id,
+    message_id: UUID.test(ours) ? ours : null,
+    status: status.status,
+    recipient: status.recipient_participant_id ?? status.recipient_id ??
+      status.recipient_user_id ?? null,
+    at: status.timestamp,
+    pricing: status.pricing ?? null,
+    errors: status.errors ?? null,
+  };
+}
+
+function messageEffect(payload: unknown): EventEffect {
+  const parsed = messagePayload.safeParse(payload);
+  if (!parsed.success) return { action: "dead", reason: "message_not_understood" };
+  const { contact, message } = parsed.data;
+  const { id: wamid, timestamp, type, from, from_user_id, ...content } = message;
+  const phone = from ?? contact?.wa_id;
+  const userId = from_user_id ?? contact?.user_id;
+  if (phone === undefined && userId === undefined) {
+    return { action: "dead", reason: "message_without_customer" };
+  }
+  return {
+    action: "message",
+    wamid,
+    phone: phone === undefined ? null : `+${phone.replace(/\D/g, "")}`,
+    user_id: userId ?? null,
+    name: contact?.profile?.name ?? null,
+    type,
+    content,
+    at: timestamp,
+  };
+}

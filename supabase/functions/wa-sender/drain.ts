@@ -1,0 +1,168 @@
+import type {
+  Credentials,
+  FoundCredential,
+  SenderVersion,
+} from "../_shared/credentials/credentials.ts";
+import type { ClaimedMessage, OutboundQueue, Settlement } from "../_shared/queue/outbound.ts";
+import { createGroupCommit } from "../_shared/queue/group_commit.ts";
+import type { GroupCommit } from "../_shared/queue/group_commit.ts";
+import type { Log } from "../_shared/telemetry/log.ts";
+import type { SendOutcome } from "../_shared/whatsapp/send_outcome.ts";
+import { forEachBounded } from "../_shared/resilience/for_each_bounded.ts";
+import { deferral, settlementOf } from "./settlement.ts";
+
+/** What one drain may use before it stops and hands on. */
+export interface DrainLimits {
+  /** Messages in one claim. */
+  batch: number;
+  /** Calls to the Graph API under way at once. */
+  concurrency: number;
+  /** Messages in all: about half of the CPU second after which a hosted isolate retires. */
+  maxMessages: number;
+  maxDurationMs: number;
+  /** How long to stay for the next message that is not due yet. */
+  maxIdleMs: number;
+}
+
+export interface DrainReport {
+  claimed: number;
+  sent: number;
+  deferred: number;
+  retried: number;
+  unknown: number;
+  dead: number;
+  duration_ms: number;
+}
+
+export interface DrainDeps {
+  queue: OutboundQueue;
+  credentials: Credentials;
+  /** One call to the Graph API; what can go wrong is an outcome, not a throw. */
+  send: (message: ClaimedMessage, accessToken: string) => Promise<SendOutcome>;
+  now: () => number;
+  random: () => number;
+  sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  log: Log;
+}
+
+/** Woken early rather than late: a slot is reached within this many milliseconds. */
+const MIN_IDLE_MS = 5;
+const MAX_SETTLEMENTS_PER_CALL = 200;
+const MAX_SETTLEMENTS_WAITING = 10_000;
+
+const COUNTED = {
+  accepted: "sent",
+  deferred: "deferred",
+  retry: "retried",
+  unknown: "unknown",
+  rejected: "dead",
+} as const satisfies Record<Settlement["outcome"], keyof DrainReport>;
+
+/**
+ * Sends what is due until nothing is, the limits are reached or the signal asks to stop. Outcomes are
+ * written back while sending goes on, so that a crash leaves few unknown. What it claimed it settles,
+ * also after the signal.
+ */
+export async function drain(
+  deps: DrainDeps,
+  limits: DrainLimits,
+  signal: AbortSignal,
+): Promise<DrainReport> {
+  const startedAt = deps.now();
+  const report = {
+    claimed: 0,
+    sent: 0,
+    deferred: 0,
+    retried: 0,
+    unknown: 0,
+    dead: 0,
+    duration_ms: 0,
+  };
+  const settlements = createGroupCommit<Settlement, boolean>({
+    commit: deps.queue.settle,
+    maxBatch: MAX_SETTLEMENTS_PER_CALL,
+    maxWaiting: MAX_SETTLEMENTS_WAITING,
+  });
+  const remainingMs = () => limits.maxDurationMs - (deps.now() - startedAt);
+  const mayGoOn = () => !signal.aborted && report.claimed < limits.maxMessages && remainingMs() > 0;
+
+  while (mayGoOn()) {
+    const claimed = await deps.queue.claim(
+      Math.min(limits.batch, limits.maxMessages - report.claimed),
+    );
+    report.claimed += claimed.length;
+    if (claimed.length > 0) {
+      await sendClaimed(deps, claimed, limits.concurrency, settlements, report);
+    } else if (!await waitForNext(deps, Math.min(limits.maxIdleMs, remainingMs()), signal)) {
+      break;
+    }
+  }
+  if (report.claimed >= limits.maxMessages || remainingMs() <= 0) await deps.queue.handOn();
+  report.duration_ms = deps.now() - startedAt;
+  return report;
+}
+
+async function sendClaimed(
+  deps: DrainDeps,
+  claimed: ClaimedMessage[],
+  concurrency: number,
+  settlements: GroupCommit<Settlement, boolean>,
+  report: DrainReport,
+): Promise<void> {
+  const credentials = await deps.credentials.find(claimed, generationOf(claimed));
+  await forEachBounded(claimed, concurrency, async (message, index) => {
+    const settlement = await attempt(deps, message, credentials[index]!);
+    const settled = await settlements.submit(settlement);
+    report[COUNTED[settlement.outcome]] += 1;
+    const { id, tenantId, attempt: nth } = message;
+    const { outcome } = settlement;
+    const fields = { message_id: id, tenant_id: tenantId, attempt: nth, outcome };
+    if (!settled) deps.log.warn("attempt.superseded", fields);
+    else if (settlement.outcome === "accepted") {
+      deps.log.info("send.accepted", { ...fields, wamid: settlement.wamid });
+    } else deps.log.warn("send.not_accepted", { ...fields, error: settlement.error });
+  });
+}
+
+function generationOf(claimed: ClaimedMessage[]): number {
+  return Math.max(...claimed.map(({ cacheGeneration }) => cacheGeneration));
+}
+
+async function attempt(
+  deps: DrainDeps,
+  message: ClaimedMessage,
+  credential: FoundCredential,
+): Promise<Settlement> {
+  if (!credential.found) return deferral(message, `credential_${credential.reason}`, deps.now());
+  const outcome = await deps.send(message, credential.accessToken);
+  if (outcome.kind !== "credential_refused") return settlementOf(message, outcome, deps);
+  const fresh = await freshToken(deps.credentials, message, credential.accessToken);
+  const second = fresh === null ? outcome : await deps.send(message, fresh);
+  return settlementOf(message, second, deps);
+}
+
+// A refused token may have been replaced since it was cached: one more try, with another token only.
+async function freshToken(
+  credentials: Credentials,
+  sender: SenderVersion & { cacheGeneration: number },
+  refused: string,
+): Promise<string | null> {
+  credentials.forget(sender);
+  const [found] = await credentials.find([sender], sender.cacheGeneration);
+  return found?.found && found.accessToken !== refused ? found.accessToken : null;
+}
+
+// True when it waited and another claim is worth making.
+async function waitForNext(
+  deps: DrainDeps,
+  maxIdleMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (maxIdleMs <= 0) return false;
+  const dueAt = await deps.queue.nextDueAt();
+  if (dueAt === null) return false;
+  const waitMs = Math.max(dueAt - deps.now(), MIN_IDLE_MS);
+  if (waitMs > maxIdleMs) return false;
+  await deps.sleep(waitMs, signal).catch(() => {});
+  return true;
+}
