@@ -14,7 +14,7 @@ export async function applyMigrations(options: {
   databaseUrl: string;
   log: (line: string) => void;
 }): Promise<{ applied: string[] }> {
-  const wanted = await listMigrations();
+  const wanted = (await migrationFiles()).map((name) => name.split("_", 1)[0] ?? name);
   const present = await appliedVersions(options.databaseUrl);
   const pending = wanted.filter((version) => !present.has(version));
   if (pending.length === 0) return { applied: [] };
@@ -23,14 +23,18 @@ export async function applyMigrations(options: {
   return { applied: pending };
 }
 
-/** The versions of all migration files, in order. */
-export async function listMigrations(): Promise<string[]> {
-  const versions: string[] = [];
-  for await (const { name } of Deno.readDir(`${REPOSITORY}supabase/migrations`)) {
-    const version = /^(\d+)_.*\.sql$/.exec(name)?.[1];
-    if (version) versions.push(version);
-  }
-  return versions.sort();
+/** Changes whenever a migration, or what the local platform puts under them, does. */
+export async function migrationsFingerprint(): Promise<string> {
+  const migrations = await migrationFiles();
+  const files = [...migrations.map((name) => `supabase/migrations/${name}`), "local/auth.sql"];
+  const texts = await Promise.all(files.map((file) => Deno.readTextFile(REPOSITORY + file)));
+  const bytes = new TextEncoder().encode(JSON.stringify([files, texts]));
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 12);
+}
+
+async function migrationFiles(): Promise<string[]> {
+  const files = await Array.fromAsync(Deno.readDir(`${REPOSITORY}supabase/migrations`));
+  return files.map(({ name }) => name).filter((name) => /^\d+_.*\.sql$/.test(name)).sort();
 }
 
 async function appliedVersions(databaseUrl: string): Promise<Set<string>> {

@@ -44,6 +44,8 @@ export async function startPostgres(options: {
   dir: string;
   port: number;
   log: (line: string) => void;
+  /** Of postgresql.conf, over the usual ones. */
+  settings?: Record<string, string>;
 }): Promise<Postgres> {
   const account = postgresAccount();
   const { bin } = await installPostgres({ account, log: options.log });
@@ -52,7 +54,8 @@ export async function startPostgres(options: {
   if (!await exists(cluster)) await createCluster(bin, cluster, account);
   await clearLeftover(cluster);
   const port = options.port || freePort();
-  const server = await startServer({ bin, cluster, port, account, log: options.log });
+  const settings = { ...SETTINGS, ...options.settings, port };
+  const server = await startServer({ bin, cluster, settings, account, log: options.log });
   return {
     url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`,
     port,
@@ -87,11 +90,11 @@ async function createCluster(bin: string, cluster: string, account: Account | un
 async function startServer(options: {
   bin: string;
   cluster: string;
-  port: number;
+  settings: { port: number } & Record<string, string | number>;
   account: Account | undefined;
   log: (line: string) => void;
 }): Promise<GuardedProcess> {
-  const settings = Object.entries({ ...SETTINGS, port: options.port })
+  const settings = Object.entries(options.settings)
     .flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   const said: string[] = [];
   const ready = Promise.withResolvers<true>();
@@ -108,7 +111,7 @@ async function startServer(options: {
     },
   });
   if (await Promise.race([ready.promise, server.exited]) === true) return server;
-  throw new Error(explain(said.join("\n"), options.port));
+  throw new Error(explain(said.join("\n"), options.settings.port));
 }
 
 function explain(said: string, port: number): string {
