@@ -11,6 +11,8 @@ export interface Runtime {
   randomBytes(length: number): Bytes;
   /** Rejects with the signal's reason when aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** A signal that aborts by itself after this time. */
+  deadline(ms: number): AbortSignal;
   fetch: typeof fetch;
   /** Keeps the isolate alive until the work settles; the work reports its own failures. */
   keepAlive(work: Promise<unknown>): void;
@@ -30,6 +32,7 @@ export const runtime: Runtime = {
   random: () => Math.random(),
   randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
   sleep,
+  deadline: (ms) => AbortSignal.timeout(ms),
   fetch: (input: URL | Request | string, init?: RequestInit) => fetch(input, init),
   // Hosted isolates are dropped once the response is out unless the work is announced. A plain
   // Deno process lives on by itself.
