@@ -156,6 +156,18 @@ const cases: [title: string, path: string, source: string, expected: string[]][]
     ["switchyard/sizes"],
   ],
   ["a function of 70 lines is allowed", pure, `export function f() {\n${lines(68, "// x")}\n}`, []],
+  [
+    "a closure counts without the functions inside it",
+    pure,
+    `export function f() {\n${lines(60, "// x")}\nfunction g() {\n${lines(60, "// x")}\n}\n}`,
+    [],
+  ],
+  [
+    "a function inside a closure counts by itself",
+    pure,
+    `export function f() {\nfunction g() {\n${lines(69, "// x")}\n}\n}`,
+    ["switchyard/sizes"],
+  ],
 ];
 
 for (const [title, path, source, expected] of cases) {
