@@ -1,0 +1,62 @@
+import type { Bytes } from "../bytes.ts";
+
+/** `nesting` is how deep the deepest value lies; a bare number has 0, `[]` has 1. */
+export type ParsedText =
+  | { ok: true; value: unknown; nesting: number }
+  | { ok: false; text: string };
+
+const ESCAPED_NUL_OR_SURROGATE = /\\u(?:0000|d[89a-f])/i;
+const ESCAPES =
+  /\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|\\u(0000|d[89a-f][0-9a-f]{2})|\\[^]/gi;
+
+const LONG_OR_SCALED_NUMBER = /[:,[\s]-?(?:\d[\d.]{15}|\d[\d.]*e)/i;
+const NUMBERS_AND_QUOTES = /\\[^]|"|-?\d[\d.]*(?:e[+-]?\d+)?/gi;
+
+/**
+ * Parses JSON into what jsonb and every later JSON.parse keep: a number beyond 2^53 becomes a
+ * string of its digits, NUL and half surrogate pairs become U+FFFD. Never throws.
+ */
+export function parseWebhookText(bytes: Bytes): ParsedText {
+  const text = new TextDecoder().decode(bytes);
+  try {
+    return {
+      ok: true,
+      value: JSON.parse(keepNumbers(keepEscapes(text))),
+      nesting: nestingOf(text),
+    };
+  } catch {
+    return { ok: false, text };
+  }
+}
+
+// Postgres refuses these two in jsonb, and with them the whole batch that they came in.
+function keepEscapes(text: string): string {
+  if (!ESCAPED_NUL_OR_SURROGATE.test(text)) return text;
+  return text.replace(ESCAPES, (escape, _high, _low, unstorable) => {
+    return unstorable === undefined ? escape : "\\ufffd";
+  });
+}
+
+function keepNumbers(text: string): string {
+  if (!LONG_OR_SCALED_NUMBER.test(text)) return text;
+  let inString = false;
+  return text.replace(NUMBERS_AND_QUOTES, (token) => {
+    if (token === '"') inString = !inString;
+    const isNumber = !inString && token !== '"' && !token.startsWith("\\");
+    return isNumber && Math.abs(Number(token)) > Number.MAX_SAFE_INTEGER ? `"${token}"` : token;
+  });
+}
+
+function nestingOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let inString = false;
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index];
+    if (character === '"') inString = !inString;
+    else if (inString) index += character === "\\" ? 1 : 0;
+    else if (character === "{" || character === "[") deepest = Math.max(deepest, ++depth);
+    else if (character === "}" || character === "]") depth--;
+  }
+  return deepest;
+}
