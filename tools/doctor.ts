@@ -4,9 +4,8 @@
  * SUPABASE_SECRET_KEY name and says, for each failing line, what to do. Changes nothing.
  */
 import postgres from "postgres";
-import { listMigrations } from "../local/migrate.ts";
 import { listChecks, type Project } from "./doctor/checks.ts";
-import { listFunctions } from "./functions.ts";
+import { listFunctions, repository } from "./functions.ts";
 
 const timeoutMs = 10_000;
 
@@ -30,6 +29,15 @@ async function main(): Promise<number> {
   } finally {
     await sql.end({ timeout: 1 });
   }
+}
+
+async function listMigrations(): Promise<string[]> {
+  const versions: string[] = [];
+  for await (const { name } of Deno.readDir(`${repository}supabase/migrations`)) {
+    const version = /^(\d+)_.*\.sql$/.exec(name)?.[1];
+    if (version !== undefined) versions.push(version);
+  }
+  return versions.sort();
 }
 
 async function examine(project: Project): Promise<number> {

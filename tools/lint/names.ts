@@ -21,6 +21,7 @@ const bannedWords: ReadonlySet<string> = new Set([
 const properNouns: readonly RegExp[] = [
   /data_?api/i, // Supabase's Data API
   /service_?role/i, // the Postgres role
+  /service_?(message|conversation)/i, // Meta's word for what is free within 24 hours
   /form_?data/i, // the web's FormData
   /base_?(64|url|path)/i, // encodings and addresses
 ];
