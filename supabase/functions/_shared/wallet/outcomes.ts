@@ -1,0 +1,107 @@
+import { z } from "zod";
+
+const micros = z.string().regex(/^-?\d+$/).transform(BigInt);
+const fields = z.array(z.string());
+
+const unknownAccount = z.object({ outcome: z.literal("unknown_account"), field: z.string() });
+
+const refusals = [
+  unknownAccount,
+  z.object({ outcome: z.literal("same_account"), field: z.string() }),
+  z.object({ outcome: z.literal("currency_mismatch"), field: z.string(), currency: z.string() }),
+  z.object({ outcome: z.literal("amount_too_large"), field: z.string() }),
+  z.object({ outcome: z.literal("payment_reused"), fields }),
+  z.object({
+    outcome: z.literal("insufficient_funds"),
+    currency: z.string(),
+    needed_micros: micros,
+    available_micros: micros,
+  }),
+] as const;
+
+const keyOutcomes = [
+  z.object({ outcome: z.literal("key_reused"), fields }),
+  z.object({ outcome: z.literal("in_flight") }),
+  z.object({ outcome: z.literal("tenant_not_found") }),
+] as const;
+
+const openedAccount = z.object({
+  outcome: z.literal("completed"),
+  id: z.string(),
+  currency: z.string(),
+  name: z.string().nullable(),
+});
+
+const movedFunds = z.object({
+  outcome: z.literal("completed"),
+  id: z.string(),
+  source_account_id: z.string(),
+  destination_account_id: z.string(),
+  amount_micros: micros,
+  currency: z.string(),
+});
+
+const creditedPayment = z.object({
+  outcome: z.literal("completed"),
+  id: z.string(),
+  account_id: z.string(),
+  amount_micros: micros,
+  currency: z.string(),
+  payment_id: z.string(),
+});
+
+const foundAccount = z.object({
+  outcome: z.literal("found"),
+  id: z.string(),
+  currency: z.string(),
+  name: z.string().nullable(),
+  posted_micros: micros,
+  held_micros: micros,
+  available_micros: micros,
+});
+
+/** What the ledger says no to; each stays with the key that it was said to. */
+export type Refusal = z.output<(typeof refusals)[number]>;
+/** Why a key got no answer of its own. */
+export type KeyOutcome = z.output<(typeof keyOutcomes)[number]>;
+/** What an operation under a key returns; `replayed` holds the answer that the key got first. */
+export type Outcome<Done> = Done | Refusal | KeyOutcome | {
+  outcome: "replayed";
+  answer: Done | Refusal;
+};
+
+export type OpenedAccount = z.output<typeof openedAccount>;
+export type MovedFunds = z.output<typeof movedFunds>;
+export type CreditedPayment = z.output<typeof creditedPayment>;
+export type FoundAccount = z.output<typeof foundAccount>;
+
+/** What switchyard_api.create_wallet_account returns; throws for any other shape. */
+export function parseOpening(returned: unknown): Outcome<OpenedAccount> {
+  return opening.parse(returned);
+}
+
+/** What switchyard_api.transfer_funds returns; throws for any other shape. */
+export function parseTransfer(returned: unknown): Outcome<MovedFunds> {
+  return transfer.parse(returned);
+}
+
+/** What switchyard_api.top_up_account returns; throws for any other shape. */
+export function parseTopUp(returned: unknown): Outcome<CreditedPayment> {
+  return topUp.parse(returned);
+}
+
+/** What switchyard_api.get_wallet_account returns; throws for any other shape. */
+export function parseAccount(returned: unknown): FoundAccount | z.output<typeof unknownAccount> {
+  return account.parse(returned);
+}
+
+const account = z.discriminatedUnion("outcome", [foundAccount, unknownAccount]);
+const opening = outcomeOf(openedAccount);
+const transfer = outcomeOf(movedFunds);
+const topUp = outcomeOf(creditedPayment);
+
+function outcomeOf<S extends z.core.$ZodTypeDiscriminable>(done: S) {
+  const answer = z.discriminatedUnion("outcome", [done, ...refusals]);
+  const replayed = z.object({ outcome: z.literal("replayed"), answer });
+  return z.discriminatedUnion("outcome", [done, ...refusals, ...keyOutcomes, replayed]);
+}

@@ -1,0 +1,124 @@
+import { problem } from "../_shared/http/problem.ts";
+import type { FieldError } from "../_shared/http/problem.ts";
+import { microsToMinorCeil, microsToMinorFloor } from "../_shared/wallet/money.ts";
+import type { FoundAccount, KeyOutcome, Refusal } from "../_shared/wallet/outcomes.ts";
+
+const IN_FLIGHT_RETRY_SECONDS = 1;
+
+/** Where the ledger's fields stand in a request. */
+const POINTERS: Record<string, string> = {
+  source_account_id: "/sourceAccountId",
+  destination_account_id: "/destinationAccountId",
+  account_id: "/accountId",
+  amount_micros: "/amount",
+  payment_id: "/paymentId",
+};
+
+const KEY_FAULTS = {
+  missing_idempotency_key: "Idempotency-Key header is required for financial operations",
+  invalid_idempotency_key: "Idempotency-Key must be 16-255 characters",
+};
+
+/** These two bodies are fixed, and are no problem documents: clients of the wallet match on them. */
+export function refuseKey(error: keyof typeof KEY_FAULTS): Response {
+  return answerJson(400, { error, message: KEY_FAULTS[error] });
+}
+
+export function refuseRequest(errors: FieldError[]): Response {
+  return problem(422, "invalid_request", "The request has fields that are not valid.", { errors });
+}
+
+export function unknownAccount(): Response {
+  return problem(404, "unknown_account", "The tenant has no such account.");
+}
+
+export function noSuchAddress(): Response {
+  return problem(404, "not_found", "The wallet has nothing at this address.");
+}
+
+export function wrongMethod(allowed: string): Response {
+  return problem(405, "method_not_allowed", `This address takes ${allowed} alone.`, {
+    headers: { allow: allowed },
+  });
+}
+
+export function notImplemented(): Response {
+  return problem(501, "not_implemented", "Holds and statements are not built yet.");
+}
+
+/** The account in minor units, rounded so that nobody is told more than is there. */
+export function tellAccount(account: FoundAccount): Response {
+  const { currency } = account;
+  return answerJson(200, {
+    id: account.id,
+    currency,
+    name: account.name,
+    posted: microsToMinorFloor(account.posted_micros, currency),
+    held: microsToMinorCeil(account.held_micros, currency),
+    available: microsToMinorFloor(account.available_micros, currency),
+    posted_micros: String(account.posted_micros),
+    held_micros: String(account.held_micros),
+    available_micros: String(account.available_micros),
+  });
+}
+
+/** What the ledger said no to, in the words and units of the API. */
+export function tellRefusal(refusal: Refusal): Response {
+  switch (refusal.outcome) {
+    case "insufficient_funds":
+      return insufficientFunds(refusal);
+    case "unknown_account":
+      return problem(404, "unknown_account", "The tenant has no such account.", {
+        errors: at([refusal.field], "names no account of the tenant"),
+      });
+    case "same_account":
+      return refuseRequest(at([refusal.field], "must be another account than the source"));
+    case "currency_mismatch":
+      return refuseRequest(at([refusal.field], `names an account in ${refusal.currency}`));
+    case "amount_too_large":
+      return refuseRequest(at([refusal.field], "is more than the account can take"));
+    case "payment_reused":
+      return problem(422, "payment_reused", "This payment was credited with other fields.", {
+        errors: at(refusal.fields, "differs from how the payment was credited"),
+      });
+  }
+}
+
+/** Why a request got no answer of its own to keep. */
+export function tellKeyOutcome(outcome: KeyOutcome): Response {
+  switch (outcome.outcome) {
+    case "key_reused":
+      return problem(422, "idempotency_key_reused", "The key was used with another request.", {
+        errors: at(outcome.fields, "differs from the first request with this key"),
+      });
+    case "in_flight":
+      return problem(
+        409,
+        "idempotency_key_in_flight",
+        "A request with this key is still being answered; send it again.",
+        { headers: { "retry-after": String(IN_FLIGHT_RETRY_SECONDS) } },
+      );
+    case "tenant_not_found":
+      return problem(404, "not_found", "There is no such tenant.");
+  }
+}
+
+function insufficientFunds(refusal: Extract<Refusal, { outcome: "insufficient_funds" }>): Response {
+  const { currency, needed_micros, available_micros } = refusal;
+  const detail = "The account does not hold enough.";
+  return problem(402, "insufficient_funds", detail, {
+    currency,
+    needed: microsToMinorCeil(needed_micros, currency),
+    available: microsToMinorFloor(available_micros, currency),
+    shortfall: microsToMinorCeil(needed_micros - available_micros, currency),
+  });
+}
+
+export function answerJson(status: number, body: Record<string, unknown>): Response {
+  const headers = { "content-type": "application/json" };
+  return new Response(JSON.stringify(body), { status, headers });
+}
+
+function at(fields: string[], detail: string): FieldError[] {
+  return fields.map((field) => ({ pointer: POINTERS[field] ?? `/${field}`, detail }));
+}

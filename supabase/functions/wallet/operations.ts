@@ -1,0 +1,82 @@
+import type { z } from "zod";
+import type { CallRpc } from "../_shared/database.ts";
+import type { Fingerprint } from "../_shared/wallet/idempotency_key.ts";
+import { microsToMinorFloor, minorToMicros } from "../_shared/wallet/money.ts";
+import { parseOpening, parseTopUp, parseTransfer } from "../_shared/wallet/outcomes.ts";
+import type {
+  CreditedPayment,
+  MovedFunds,
+  OpenedAccount,
+  Outcome,
+} from "../_shared/wallet/outcomes.ts";
+import { accountRequest, topUpRequest, transferRequest } from "./requests.ts";
+import type { AccountRequest, TopUpRequest, TransferRequest } from "./requests.ts";
+
+/** Whose money it is, who asks, and under which key. */
+export interface Mandate {
+  tenant_id: string;
+  actor: { kind: string; id?: string };
+  idempotency: Fingerprint & { key: string };
+}
+
+/** One kind of change under an idempotency key: what it takes, what it does, what it answers. */
+export interface Operation<Request extends Record<string, unknown>, Done> {
+  /** Keys of different operations never meet. */
+  name: string;
+  request: z.ZodType<Request>;
+  run(call: CallRpc, request: Request, mandate: Mandate): Promise<Outcome<Done>>;
+  /** The body of the answer; the same bytes whenever it is told again. */
+  tell(done: Done): Record<string, unknown>;
+}
+
+export const openAccount: Operation<AccountRequest, OpenedAccount> = {
+  name: "wallet.account",
+  request: accountRequest,
+  run: async (call, { currency, name = null }, mandate) =>
+    parseOpening(await call("create_wallet_account", { ...mandate, account: { currency, name } })),
+  tell: ({ id, currency, name }) => ({ id, currency, name }),
+};
+
+export const transferFunds: Operation<TransferRequest, MovedFunds> = {
+  name: "wallet.transfer",
+  request: transferRequest,
+  run: async (call, { sourceAccountId, destinationAccountId, amount, currency }, mandate) => {
+    const transfer = {
+      source_account_id: sourceAccountId,
+      destination_account_id: destinationAccountId,
+      amount_micros: String(minorToMicros(amount, currency)),
+      currency,
+    };
+    return parseTransfer(await call("transfer_funds", { ...mandate, transfer }));
+  },
+  tell: (moved) => ({
+    id: moved.id,
+    status: "completed",
+    sourceAccountId: moved.source_account_id,
+    destinationAccountId: moved.destination_account_id,
+    amount: microsToMinorFloor(moved.amount_micros, moved.currency),
+    currency: moved.currency,
+  }),
+};
+
+export const topUpAccount: Operation<TopUpRequest, CreditedPayment> = {
+  name: "wallet.topup",
+  request: topUpRequest,
+  run: async (call, { accountId, amount, currency, paymentId }, mandate) => {
+    const topUp = {
+      account_id: accountId,
+      amount_micros: String(minorToMicros(amount, currency)),
+      currency,
+      payment_id: paymentId,
+    };
+    return parseTopUp(await call("top_up_account", { ...mandate, top_up: topUp }));
+  },
+  tell: (credited) => ({
+    id: credited.id,
+    status: "completed",
+    accountId: credited.account_id,
+    amount: microsToMinorFloor(credited.amount_micros, credited.currency),
+    currency: credited.currency,
+    paymentId: credited.payment_id,
+  }),
+};

@@ -1,0 +1,57 @@
+import { strict as assert } from "node:assert";
+import type { Sql } from "./database.ts";
+
+/**
+ * Fails unless the books hold: every transfer has entries and they sum to zero in each currency; the
+ * entries of an account are numbered from one without a gap, each with the balance after it; the
+ * account says what its last entry says, holds what its open holds hold, and owes no more than it
+ * may; a key that answered with a transfer has one, and no transfer lacks its key.
+ */
+export async function assertBooksHold(sql: Sql): Promise<void> {
+  const violations = await sql`
+    select 'a transfer sums to zero' as rule, t.id::text as of
+    from switchyard.wallet_transfers t
+    left join switchyard.wallet_entries e on e.transfer_id = t.id
+    left join switchyard.wallet_accounts a on a.id = e.account_id
+    group by t.id, a.currency
+    having coalesce(sum(e.amount_micros), 1) <> 0
+    union all
+    select 'entries follow each other', e.account_id || ' #' || e.sequence
+    from (
+      select *, row_number() over w as number, sum(amount_micros) over w as balance
+      from switchyard.wallet_entries
+      window w as (partition by account_id order by sequence)
+    ) e
+    where e.sequence <> e.number or e.balance_micros <> e.balance
+    union all
+    select 'an account is the sum of its entries', a.id::text
+    from switchyard.wallet_accounts a
+    left join switchyard.wallet_entries e on e.account_id = a.id
+    group by a.id
+    having a.posted_micros <> coalesce(sum(e.amount_micros), 0)
+      or a.last_sequence <> count(e.sequence)
+    union all
+    select 'held is the sum of open holds', a.id::text
+    from switchyard.wallet_accounts a
+    left join switchyard.wallet_holds h on h.account_id = a.id and h.status = 'open'
+    group by a.id
+    having a.held_micros
+      <> coalesce(sum(h.amount_micros - h.captured_micros - h.released_micros), 0)
+    union all
+    select 'no account is overdrawn', a.id::text
+    from switchyard.wallet_accounts a
+    where a.posted_micros - a.held_micros < -a.credit_limit_micros
+    union all
+    select 'a transfer has a key and a key its transfer', coalesce(t.id::text, k.key)
+    from switchyard.wallet_transfers t
+    full join (
+      select * from switchyard.idempotency_keys
+      where scope in ('wallet.transfer', 'wallet.topup') and response ->> 'outcome' = 'completed'
+    ) k on k.resource_id = t.id
+    where t.id is null or k.resource_id is null
+    union all
+    select 'a key keeps its answer', k.key
+    from switchyard.idempotency_keys k
+    where k.scope like 'wallet.%' and k.response is null`;
+  assert.deepEqual([...violations], []);
+}
