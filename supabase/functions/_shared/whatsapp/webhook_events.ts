@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import type { Bytes } from "../bytes.ts";
+import { canonicalJson } from "../canonical_json.ts";
 import { storableText } from "./storable_text.ts";
 import { ACCOUNT_FIELDS, DASHBOARD_TEST, ITEM_FIELDS } from "./webhook_fields.ts";
 import { readItem, unknownEvent } from "./webhook_items.ts";
 import type { Draft } from "./webhook_items.ts";
-import { canonicalJson, cutDeeperThan, isCut, isObject, momentOf, wordOf } from "./webhook_json.ts";
+import { cutDeeperThan, isCut, isObject, momentOf, wordOf } from "./webhook_json.ts";
 import type { JsonObject } from "./webhook_json.ts";
 import { readSurroundings } from "./webhook_surroundings.ts";
 import { parseWebhookText } from "./webhook_text.ts";
@@ -14,8 +15,7 @@ export interface WebhookEvent {
   /** SHA-256 of what makes the item itself: the same however often and in whatever body it comes. */
   key: string;
   kind: "status" | "message" | "account" | "unknown";
-  /** Empty where the body names none. */
-  business_account_id: string;
+  business_account_id: string | null;
   phone_number_id: string | null;
   /** Empty where the body names none. */
   field: string;
@@ -28,7 +28,7 @@ export interface WebhookEvent {
 type Origin = Pick<WebhookEvent, "business_account_id" | "phone_number_id" | "field">;
 type Found = Draft & Origin;
 
-const NOWHERE: Origin = { business_account_id: "", phone_number_id: null, field: "" };
+const NOWHERE: Origin = { business_account_id: null, phone_number_id: null, field: "" };
 
 /** Meta's own payloads stay under 15 levels; Postgres and V8 fail somewhere in the thousands. */
 const MAX_LEVELS = 64;
@@ -58,7 +58,7 @@ function splitBody(body: unknown): Found[] {
 
 function splitEntry(entry: unknown): Found[] {
   if (!isObject(entry)) return [{ ...NOWHERE, ...unknownEvent("entry_not_an_object", { entry }) }];
-  const origin = { ...NOWHERE, business_account_id: wordOf(entry.id) ?? "" };
+  const origin = { ...NOWHERE, business_account_id: wordOf(entry.id) };
   if (!Array.isArray(entry.changes) || entry.changes.length === 0) {
     return [{ ...origin, ...unknownEvent("no_changes", { entry }, momentOf(entry.time)) }];
   }

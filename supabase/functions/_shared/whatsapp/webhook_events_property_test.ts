@@ -117,7 +117,6 @@ function checkShape(events: readonly WebhookEvent[]): void {
   assert.ok(events.length > 0);
   for (const event of events) {
     assert.match(event.key, /^[0-9a-f]{64}$/);
-    assert.equal(typeof event.business_account_id, "string");
     assert.equal(typeof event.field, "string");
     assert.equal(event.reason === undefined, event.kind !== "unknown");
     if (event.event_at !== null) {

@@ -7,6 +7,7 @@ const MAX_WORD_LENGTH = 256;
 // Told from what was sent by being this very object.
 const CUT = { too_deep: true };
 
+/** Neither null nor a list. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -38,12 +39,4 @@ export function cutDeeperThan(value: unknown, levels: number): unknown {
 export function isCut(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   return value === CUT || Object.values(value).some(isCut);
-}
-
-/** The same text for the same content, whatever the order of its members. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join()}]`;
-  if (!isObject(value)) return JSON.stringify(value) ?? "null";
-  const names = Object.keys(value).sort();
-  return `{${names.map((name) => `${JSON.stringify(name)}:${canonicalJson(value[name])}`).join()}}`;
 }
