@@ -26,7 +26,7 @@ export async function createDatabase(): Promise<TestDatabase> {
   const template = await ensureTemplate(server);
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
   await administer(server, (sql) => sql`create database ${sql(name)} template ${sql(template)}`);
-  const url = databaseUrl(server, name);
+  const url = addressOf(server, name);
   const clients: Sql[] = [];
   const open = (max: number) => {
     const sql = openPool(url, max);
@@ -59,7 +59,7 @@ async function ensureTemplate(server: string): Promise<string> {
     const draft = `${template}_draft`;
     await sql`drop database if exists ${sql(draft)} with (force)`;
     await sql`create database ${sql(draft)}`;
-    await applyMigrations({ databaseUrl: databaseUrl(server, draft), log: () => {} });
+    await applyMigrations({ databaseUrl: addressOf(server, draft), log: () => {} });
     await sql`alter database ${sql(draft)} rename to ${sql(template)}`;
   });
   return template;
@@ -86,7 +86,7 @@ function openPool(url: string, max: number): Sql {
   });
 }
 
-function databaseUrl(server: string, name: string): string {
+function addressOf(server: string, name: string): string {
   const url = new URL(server);
   url.pathname = `/${name}`;
   return url.href;
