@@ -1,0 +1,319 @@
+import { strict as assert } from "node:assert";
+
+import { createDatabase, type Sql } from "../support/database.ts";
+import {
+  accepted,
+  anItem,
+  claim,
+  enqueue,
+  queueLength,
+  readMessages,
+  settle,
+} from "../support/outbound.ts";
+import { createTenancy } from "../support/tenancy.ts";
+
+const NOW = new Date("2026-11-22T12:00:00Z");
+
+function later(ms: number): Date {
+  return new Date(NOW.getTime() + ms);
+}
+
+async function inFreshDatabase(
+  test: (sql: Sql, connect: () => Sql) => Promise<void>,
+): Promise<void> {
+  await using database = await createDatabase();
+  await test(database.sql, database.connect);
+}
+
+async function countQueued(sql: Sql): Promise<number> {
+  const [row] = await sql`
+    select count(*)::integer as queued from switchyard.messages where status = 'queued'`;
+  return row!.queued;
+}
+
+Deno.test("claim_messages() never hands one message to two workers", () =>
+  inFreshDatabase(async (sql, connect) => {
+    const tenancy = await createTenancy(sql, { throughputPerSecond: 1000 });
+    const items = Array.from(
+      { length: 200 },
+      (_, i) => anItem(tenancy, { to: `+155502${1000 + i}` }),
+    );
+    await enqueue(sql, tenancy, items, NOW);
+    const claims = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const own = connect();
+        const taken = [];
+        while (await countQueued(own) > 0) taken.push(...await claim(own, 20, later(10_000)));
+        return taken;
+      }),
+    );
+    const ids = claims.flat().map(({ id }) => id);
+    assert.equal(new Set(ids).size, ids.length);
+    assert.equal(ids.length, 200);
+  }));
+
+Deno.test("claim_messages() leaves what is not due yet in the backlog", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy, { send_at: later(1000).toISOString() })], NOW);
+    assert.deepEqual(await claim(sql, 10, later(999)), []);
+    assert.equal(await queueLength(sql), 0);
+    assert.equal((await claim(sql, 10, later(1000))).length, 1);
+  }));
+
+Deno.test("claim_messages() records the attempt before the call is made", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    const [claimed] = await claim(sql, 10, NOW);
+    const [attempt] = await sql`
+      select attempt, worker, outcome from switchyard.message_attempts
+      where message_id = ${claimed!.id}`;
+    assert.deepEqual({ ...attempt }, { attempt: 1, worker: "worker", outcome: null });
+  }));
+
+Deno.test("messages of one pair go one at a time, in order of acceptance", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    const answers = await enqueue(
+      sql,
+      tenancy,
+      [anItem(tenancy), anItem(tenancy), anItem(tenancy)],
+      NOW,
+    );
+    const sent = [];
+    for (let i = 0; i < 3; i++) {
+      const claims = await claim(sql, 10, later(i * 1000));
+      assert.equal(claims.length, 1);
+      assert.deepEqual(await claim(sql, 10, later(i * 1000)), []);
+      await settle(sql, claims, accepted, later(i * 1000));
+      sent.push(claims[0]!.id);
+    }
+    assert.deepEqual(sent, answers.map(({ id }) => id));
+  }));
+
+Deno.test("a message that is tried again keeps its place before the later ones of its pair", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    const [first] = await enqueue(sql, tenancy, [anItem(tenancy), anItem(tenancy)], NOW);
+    const due_at = later(30_000).toISOString();
+    await settle(sql, await claim(sql, 10, NOW), () => ({ outcome: "retry", due_at }), NOW);
+    assert.deepEqual(await claim(sql, 10, later(29_000)), []);
+    assert.equal((await claim(sql, 10, later(30_000)))[0]!.id, first!.id);
+  }));
+
+Deno.test("different recipients of one sender go in parallel", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [
+      anItem(tenancy, { to: "+15550200001" }),
+      anItem(tenancy, { to: "+15550200002" }),
+    ], NOW);
+    assert.equal((await claim(sql, 10, later(1000))).length, 2);
+  }));
+
+Deno.test("a turn is never lost when promoting races settling", () =>
+  inFreshDatabase(async (sql, connect) => {
+    const tenancy = await createTenancy(sql, { throughputPerSecond: 1000 });
+    const items = Array.from(
+      { length: 60 },
+      (_, i) => anItem(tenancy, { to: `+1555020000${i % 3}` }),
+    );
+    await enqueue(sql, tenancy, items, NOW);
+    const worker = async () => {
+      const own = connect();
+      while (await countQueued(own) > 0) {
+        const claims = await claim(own, 2, later(10_000));
+        if (claims.length > 0) await settle(own, claims, accepted, later(10_000));
+      }
+    };
+    await Promise.all([worker(), worker(), worker(), worker()]);
+    const rows = await readMessages(sql, tenancy);
+    assert.deepEqual(new Set(rows.map(({ status }) => status)), new Set(["sent"]));
+    assert.ok(rows.every((row) => !row.holds_pair && !row.waits_turn));
+    assert.equal(await queueLength(sql), 0);
+  }));
+
+Deno.test("settle_messages() moves each message to where its outcome leads", async (t) => {
+  const due_at = later(30_000).toISOString();
+  const cases: [outcome: Record<string, unknown>, status: string, failures: number][] = [
+    [{ outcome: "accepted", wamid: "wamid.1" }, "sent", 0],
+    [{ outcome: "retry", due_at, error: { cause: "overloaded" } }, "queued", 1],
+    [{ outcome: "deferred", due_at }, "queued", 0],
+    [{ outcome: "rejected", error: { cause: "not_on_whatsapp" } }, "dead", 0],
+    [
+      { outcome: "unknown", unknown_until: due_at, error: { cause: "timeout" } },
+      "outcome_unknown",
+      0,
+    ],
+  ];
+  await using database = await createDatabase();
+  for (const [outcome, status, failures] of cases) {
+    await t.step(`${outcome.outcome} → ${status}`, async () => {
+      const tenancy = await createTenancy(database.sql);
+      await enqueue(database.sql, tenancy, [anItem(tenancy)], NOW);
+      await settle(database.sql, await claim(database.sql, 10, NOW), () => outcome, NOW);
+      const [row] = await readMessages(database.sql, tenancy);
+      assert.equal(row!.status, status);
+      assert.equal(row!.failure_count, failures);
+      assert.equal(await queueLength(database.sql), 0);
+    });
+  }
+});
+
+Deno.test("a rejected message leaves a dead letter with its cause", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    const error = { cause: "recipient_unreachable", code: 131026 };
+    await settle(sql, await claim(sql, 10, NOW), () => ({ outcome: "rejected", error }), NOW);
+    const [letter] = await sql`select cause, detail from switchyard.dead_letters`;
+    assert.deepEqual({ ...letter }, { cause: "recipient_unreachable", detail: error });
+  }));
+
+Deno.test("settle_messages() of an attempt that was superseded changes nothing", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    const stale = await claim(sql, 10, NOW);
+    await settle(sql, stale, () => ({ outcome: "deferred", due_at: NOW.toISOString() }), NOW);
+    const fresh = await claim(sql, 10, later(1000));
+    assert.deepEqual(await settle(sql, stale, accepted, later(1000)), [false]);
+    assert.equal((await readMessages(sql, tenancy))[0]!.status, "sending");
+    assert.deepEqual(await settle(sql, fresh, accepted, later(1000)), [true]);
+  }));
+
+Deno.test("settling twice changes nothing the second time", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    const claims = await claim(sql, 10, NOW);
+    assert.deepEqual(await settle(sql, claims, accepted, NOW), [true]);
+    const again = await settle(
+      sql,
+      claims,
+      () => ({ outcome: "rejected", error: { cause: "x" } }),
+      NOW,
+    );
+    assert.deepEqual(again, [false]);
+    assert.equal((await readMessages(sql, tenancy))[0]!.status, "sent");
+  }));
+
+Deno.test("a worker that died in the call leaves an unknown outcome, not a second send", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    await claim(sql, 10, NOW);
+    await sql`update pgmq.q_wa_outbound set vt = clock_timestamp() - interval '1 second'`;
+    assert.deepEqual(await claim(sql, 10, later(61_000)), []);
+    const [row] = await readMessages(sql, tenancy);
+    assert.equal(row!.status, "outcome_unknown");
+    assert.equal(await queueLength(sql), 0);
+  }));
+
+Deno.test("a worker taken for dead may still say what became of its attempt", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    const claims = await claim(sql, 10, NOW);
+    await sql`update pgmq.q_wa_outbound set vt = clock_timestamp() - interval '1 second'`;
+    await claim(sql, 10, later(61_000));
+    assert.deepEqual(await settle(sql, claims, accepted, later(62_000)), [true]);
+    const [row] = await readMessages(sql, tenancy);
+    assert.equal(row!.status, "sent");
+    assert.equal(row!.holds_pair, false);
+  }));
+
+Deno.test("an outcome that stays unknown follows the lane, or the choice made for the message", async (t) => {
+  const cases: [overrides: Record<string, unknown>, status: string][] = [
+    [{ lane: "urgent" }, "dead"],
+    [{ lane: "normal" }, "queued"],
+    [{ lane: "bulk" }, "dead"],
+    [{ lane: "urgent", on_unknown: "resend" }, "queued"],
+    [{ lane: "normal", on_unknown: "dead_letter" }, "dead"],
+  ];
+  await using database = await createDatabase();
+  const { sql } = database;
+  for (const [overrides, status] of cases) {
+    await t.step(`${JSON.stringify(overrides)} → ${status}`, async () => {
+      const tenancy = await createTenancy(sql);
+      await enqueue(sql, tenancy, [anItem(tenancy, overrides)], NOW);
+      const unknown_until = later(60_000).toISOString();
+      const claims = (await claim(sql, 10, NOW)).slice(-1);
+      await settle(sql, claims, () => ({ outcome: "unknown", unknown_until }), NOW);
+      await sql`select switchyard.resolve_unknown_messages(${later(59_000)}, 100)`;
+      assert.equal((await readMessages(sql, tenancy))[0]!.status, "outcome_unknown");
+      await sql`select switchyard.resolve_unknown_messages(${later(60_000)}, 100)`;
+      assert.equal((await readMessages(sql, tenancy))[0]!.status, status);
+      await sql`update switchyard.messages set due_at = 'infinity' where status = 'queued'`;
+    });
+  }
+});
+
+Deno.test("a message that expired while it waited is never sent", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    const expires_at = later(5_000).toISOString();
+    await enqueue(sql, tenancy, [anItem(tenancy, { expires_at }), anItem(tenancy)], NOW);
+    assert.deepEqual(await claim(sql, 10, later(5_000)), []);
+    const [first] = await readMessages(sql, tenancy);
+    assert.equal(first!.status, "expired");
+    assert.equal((await claim(sql, 10, later(6_000))).length, 1, "the next of its pair goes on");
+  }));
+
+Deno.test("messages of a suspended tenant wait, and go when it is active again", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    await sql`update switchyard.tenants set status = 'suspended' where id = ${tenancy.tenantId}`;
+    assert.deepEqual(await claim(sql, 10, NOW), []);
+    assert.equal((await readMessages(sql, tenancy))[0]!.status, "queued");
+    await sql`update switchyard.tenants set status = 'active' where id = ${tenancy.tenantId}`;
+    assert.equal((await claim(sql, 10, later(61_000))).length, 1);
+  }));
+
+Deno.test("cancel_message() withdraws a queued message and lets the next of its pair go", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    const [first, second] = await enqueue(sql, tenancy, [anItem(tenancy), anItem(tenancy)], NOW);
+    const cancel = (id: string) =>
+      sql`select switchyard_api.cancel_message(${tenancy.tenantId}, ${id}) ->> 'outcome' as outcome`;
+    assert.equal((await cancel(first!.id!))[0]!.outcome, "cancelled");
+    const claims = await claim(sql, 10, later(1000));
+    assert.deepEqual(claims.map(({ id }) => id), [second!.id]);
+    assert.equal((await cancel(second!.id!))[0]!.outcome, "not_queued");
+    const other = await createTenancy(sql);
+    const [foreign] = await sql`
+      select switchyard_api.cancel_message(${other.tenantId}, ${first!
+      .id!}) ->> 'outcome' as outcome`;
+    assert.equal(foreign!.outcome, "not_found");
+  }));
+
+Deno.test("a status that Meta reported before the answer was settled is not moved back", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    const claims = await claim(sql, 10, NOW);
+    await sql`
+      insert into switchyard.inbound_events
+        (event_key, kind, tenant_id, sender_id, field, payload)
+      values (${
+      "c".repeat(64)
+    }, 'status', ${tenancy.tenantId}, ${tenancy.senderId}, 'messages', '{}')`;
+    await sql`
+      insert into switchyard.message_statuses
+        (message_id, sender_id, wamid, status, at, inbound_event_id)
+      select ${claims[0]!.id}, ${tenancy.senderId}, 'wamid.x', 'delivered', ${NOW}, id
+      from switchyard.inbound_events`;
+    await sql`select switchyard.follow_statuses(array[${claims[0]!.id}::uuid])`;
+    await settle(
+      sql,
+      claims,
+      () => ({ outcome: "unknown", unknown_until: NOW.toISOString() }),
+      NOW,
+    );
+    const [row] = await readMessages(sql, tenancy);
+    assert.equal(row!.status, "delivered");
+    assert.equal(row!.wamid, "wamid.x");
+    assert.equal(row!.holds_pair, false);
+  }));
