@@ -1,0 +1,30 @@
+import { parsePhoneNumberFromString } from "libphonenumber-js";
+
+export type NormalizedPhone = { ok: true; e164: string } | { ok: false; reason: string };
+
+/** A business-scoped user id: country, full stop, up to 128 letters and digits, or CC.ENT.… */
+const USER_ID = /^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$/;
+const WRITTEN = /^\+?[\d\s().\-\u00a0\u2010-\u2015\u2212]{5,40}$/;
+/** Mexican ids of WhatsApp keep the digit that the numbering plan dropped (chatwoot#14048). */
+const MEXICO_WITH_ONE = /^\+521\d{10}$/;
+
+/**
+ * The number in E.164 with its plus sign. Digits without one are read as international all the
+ * same: passed on without it, Meta would put the country code of the business before them.
+ * https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages
+ * (2026-09)
+ */
+export function normalizePhone(written: string): NormalizedPhone {
+  const trimmed = written.trim();
+  if (USER_ID.test(trimmed)) {
+    return { ok: false, reason: "is a user id; a message needs the phone number" };
+  }
+  if (!WRITTEN.test(trimmed)) {
+    return { ok: false, reason: "must be a phone number with its country code" };
+  }
+  const parsed = parsePhoneNumberFromString(trimmed.startsWith("+") ? trimmed : `+${trimmed}`);
+  if (parsed && (parsed.isPossible() || MEXICO_WITH_ONE.test(parsed.number))) {
+    return { ok: true, e164: parsed.number };
+  }
+  return { ok: false, reason: "is no possible phone number with its country code" };
+}
