@@ -15,7 +15,11 @@ const { call, identify } = connectProject(
   readConfig(runtime.env, PROJECT_VARIABLES),
   runtime.fetch,
 );
-const log = createLog({ write: runtime.write, now: runtime.now, fields: { service: "switchyard" } });
+const log = createLog({
+  write: runtime.write,
+  now: runtime.now,
+  fields: { service: "switchyard" },
+});
 const stopping = new AbortController();
 runtime.onShutdown((reason) => stopping.abort(reason));
 

@@ -1,0 +1,98 @@
+import { strict as assert } from "node:assert";
+
+import type { ClaimedEvent } from "../_shared/queue/inbound.ts";
+import { effectOf } from "./effect.ts";
+
+const OURS = "0199f0c0-1111-7222-8333-444455556666";
+
+function anEvent(kind: string, payload: unknown): ClaimedEvent {
+  const event = { id: 1, attempt: 1, queueEntryId: 1, field: "messages", eventAt: null };
+  return { ...event, kind, payload: payload as ClaimedEvent["payload"] };
+}
+
+function aStatus(overrides: Record<string, unknown> = {}) {
+  const status = {
+    id: "wamid.1",
+    status: "delivered",
+    timestamp: "1763812800",
+    recipient_id: "15550200001",
+  };
+  return anEvent("status", { status: { ...status, ...overrides } });
+}
+
+function aMessage(overrides: Record<string, unknown> = {}, contact: unknown = null) {
+  const message = {
+    id: "wamid.2",
+    from: "15550200001",
+    timestamp: "1763812800",
+    type: "text",
+    text: { body: "hi" },
+  };
+  return anEvent("message", { contact, message: { ...message, ...overrides } });
+}
+
+Deno.test("a status tells its message by our id when Meta hands it back", () => {
+  assert.deepEqual(effectOf(aStatus({ biz_opaque_callback_data: OURS })), {
+    action: "status",
+    wamid: "wamid.1",
+    message_id: OURS,
+    status: "delivered",
+    recipient: "15550200001",
+    at: "2025-11-22T12:00:00.000Z",
+    pricing: null,
+    errors: null,
+  });
+});
+
+Deno.test("callback data that is not ours names no message", () => {
+  const effect = effectOf(aStatus({ biz_opaque_callback_data: "campaign 7" }));
+  assert.ok(effect.action === "status" && effect.message_id === null);
+});
+
+Deno.test("a status of a group tells the participant", () => {
+  const effect = effectOf(aStatus({ recipient_participant_id: "15550200009" }));
+  assert.ok(effect.action === "status" && effect.recipient === "15550200009");
+});
+
+Deno.test("a message keeps its content and its customer's name and number", () => {
+  const contact = { wa_id: "15550200001", profile: { name: "Ann" } };
+  const effect = effectOf(aMessage({ context: { id: "wamid.0" } }, contact));
+  assert.deepEqual(effect, {
+    action: "message",
+    wamid: "wamid.2",
+    phone: "+15550200001",
+    user_id: null,
+    name: "Ann",
+    type: "text",
+    content: { text: { body: "hi" }, context: { id: "wamid.0" } },
+    at: "2025-11-22T12:00:00.000Z",
+  });
+});
+
+Deno.test("a customer without a phone number is told by the user id", () => {
+  const effect = effectOf(aMessage({ from: undefined, from_user_id: "US.1a2b" }));
+  assert.ok(effect.action === "message" && effect.phone === null && effect.user_id === "US.1a2b");
+});
+
+Deno.test("a message of a type that is not known yet is kept like any other", () => {
+  const effect = effectOf(aMessage({ type: "hologram", hologram: { id: "7" } }));
+  assert.ok(effect.action === "message" && effect.type === "hologram");
+});
+
+Deno.test("an event of the account is kept", () => {
+  assert.deepEqual(effectOf(anEvent("account", {})), { action: "keep" });
+});
+
+for (
+  const [label, event] of [
+    ["a status without a timestamp", aStatus({ timestamp: undefined })],
+    ["a status with a timestamp that is no number", aStatus({ timestamp: "soon" })],
+    ["a message without a customer", aMessage({ from: undefined })],
+    ["a message with a timestamp far beyond the calendar", aMessage({ timestamp: "9e15" })],
+    ["a payload that is a string", anEvent("message", "x")],
+  ] as const
+) {
+  Deno.test(`${label} is dead at once and throws nothing`, () => {
+    assert.equal(effectOf(event).action, "dead");
+  });
+}
