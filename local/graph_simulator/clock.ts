@@ -26,6 +26,7 @@ export function createClock(outside: { now: () => number; wakeAfter: WakeAfter }
   let addedMs = 0;
   let standingAt: number | null = null;
   let wake: { at: number; cancel: Cancel } | null = null;
+  let stopped = false;
 
   const now = () => standingAt ?? outside.now() + addedMs;
 
@@ -57,6 +58,7 @@ export function createClock(outside: { now: () => number; wakeAfter: WakeAfter }
   return {
     now,
     after(delayMs, callback) {
+      if (stopped) return () => {};
       const due = Math.ceil(now() + Math.max(delayMs, 0));
       let plans = plansAt.get(due);
       if (plans === undefined) {
@@ -77,6 +79,7 @@ export function createClock(outside: { now: () => number; wakeAfter: WakeAfter }
       fireUntil(target, true);
     },
     stop() {
+      stopped = true;
       wake?.cancel();
       wake = null;
       plansAt.clear();
