@@ -29,11 +29,17 @@ export async function forward(request: Request, options: ForwardOptions): Promis
       redirect: "manual",
     });
   } catch (error) {
-    if (/\(Connect\)|error sending request.*connect/i.test(String(error))) {
+    if (wasNeverSent(error)) {
       return platformError(503, "SUPABASE_EDGE_RUNTIME_SERVICE_DEGRADED", "Function is restarting");
     }
     return platformError(546, "WORKER_LIMIT", "Function ended before it answered");
   }
+}
+
+// Deno says in the cause how far it came.
+function wasNeverSent(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && cause.message.includes("client error (Connect)");
 }
 
 /** An answer of the platform itself, shaped and marked as a hosted project's. */
