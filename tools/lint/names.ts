@@ -23,6 +23,7 @@ const properNouns: readonly RegExp[] = [
   /service_?role/i, // the Postgres role
   /service_?(message|conversation)/i, // Meta's word for what is free within 24 hours
   /form_?data/i, // the web's FormData
+  /callback_?data/i, // Meta's biz_opaque_callback_data
   /base_?(64|url|path)/i, // encodings and addresses
 ];
 
