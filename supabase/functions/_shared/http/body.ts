@@ -25,15 +25,17 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Rea
   return { ok: true, bytes: join(chunks, size) };
 }
 
-export type ReadJson = { ok: true; value: unknown } | { ok: false; response: Response };
+export type ReadJson =
+  | { ok: true; value: unknown; bytes: number }
+  | { ok: false; response: Response };
 
-/** The parsed body, or the problem to answer: 413 over maxBytes, 400 when it is not JSON. */
+/** The parsed body and its size, or the problem to answer: 413 over maxBytes, 400 when it is not JSON. */
 export async function readJson(request: Request, maxBytes: number): Promise<ReadJson> {
   const read = await readBytes(request, maxBytes);
   if (!read.ok) return { ok: false, response: refuseBody(read.reason, maxBytes) };
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(read.bytes);
-    return { ok: true, value: JSON.parse(text) };
+    return { ok: true, value: JSON.parse(text), bytes: read.bytes.length };
   } catch {
     return {
       ok: false,

@@ -60,8 +60,12 @@ export function createGroupCommit<Item, Answer>(
 
   async function drain(): Promise<void> {
     inFlight = true;
-    while (queue.length > 0) await settle(takeBatch(), commit);
-    inFlight = false;
+    while (queue.length > 0) {
+      const answerCallers = await settle(takeBatch(), commit);
+      // Before the callers go on: the last of them may ask whether the group is idle.
+      inFlight = queue.length > 0;
+      answerCallers();
+    }
   }
 
   return {
@@ -83,14 +87,14 @@ export function createGroupCommit<Item, Answer>(
 async function settle<Item, Answer>(
   batch: Waiting<Item, Answer>[],
   commit: (items: Item[]) => Promise<Answer[]>,
-): Promise<void> {
+): Promise<() => void> {
   try {
     const answers = await commit(batch.map(({ item }) => item));
     if (answers.length !== batch.length) {
       throw new TypeError(`Cannot commit: ${answers.length} answers for ${batch.length} items`);
     }
-    batch.forEach(({ resolve }, index) => resolve(answers[index]!));
+    return () => batch.forEach(({ resolve }, index) => resolve(answers[index]!));
   } catch (error) {
-    batch.forEach(({ reject }) => reject(error));
+    return () => batch.forEach(({ reject }) => reject(error));
   }
 }

@@ -41,6 +41,16 @@ Deno.test("group commit sends the first item at once when idle", async () => {
   assert.equal(group.isIdle(), true);
 });
 
+Deno.test("group commit is idle once the last caller has its answer", async () => {
+  const { group, calls } = setup();
+  const idle: boolean[] = [];
+  const asking = ["a", "b"].map((item) => group.submit(item).then(() => idle.push(group.isIdle())));
+  await calls[0]!.finish();
+  await calls[1]!.finish();
+  await Promise.all(asking);
+  assert.deepEqual(idle, [false, true]);
+});
+
 Deno.test("group commit coalesces what arrives while a batch is in flight", async () => {
   const { group, calls } = setup();
   const answers = ["a", "b", "c"].map((item) => group.submit(item));

@@ -1,0 +1,29 @@
+import { problem } from "./problem.ts";
+
+export type ReadKey = { ok: true; key: string } | { ok: false; response: Response };
+
+const MAX_CHARACTERS = 255;
+
+/**
+ * The Idempotency-Key of a request, 1 to 255 visible ASCII characters, bare or quoted; null when
+ * there is none.
+ */
+export function readIdempotencyKey(
+  request: Request,
+): { ok: true; key: string | null } | { ok: false; response: Response } {
+  const header = request.headers.get("idempotency-key");
+  if (header === null || header === "") return { ok: true, key: null };
+  const key = /^"(.*)"$/.exec(header)?.[1] ?? header;
+  if (/^[\x21-\x7e]+$/.test(key) && key.length <= MAX_CHARACTERS) return { ok: true, key };
+  const detail = `Idempotency-Key must be 1 to ${MAX_CHARACTERS} visible ASCII characters.`;
+  return { ok: false, response: problem(400, "invalid_idempotency_key", detail) };
+}
+
+/** As readIdempotencyKey, for requests that must have one. */
+export function requireIdempotencyKey(request: Request): ReadKey {
+  const read = readIdempotencyKey(request);
+  if (!read.ok) return read;
+  if (read.key !== null) return { ok: true, key: read.key };
+  const detail = "The header Idempotency-Key is required: it makes a repetition safe.";
+  return { ok: false, response: problem(400, "missing_idempotency_key", detail) };
+}

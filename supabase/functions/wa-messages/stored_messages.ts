@@ -1,0 +1,88 @@
+import { z } from "zod";
+import type { CallRpc } from "../_shared/database.ts";
+import { phraseIssue } from "../_shared/fields.ts";
+import { toFieldErrors } from "../_shared/http/field_errors.ts";
+import { problem } from "../_shared/http/problem.ts";
+import { normalizePhone } from "../_shared/whatsapp/phone_number.ts";
+import { noSuchMessage } from "./answers.ts";
+
+const STATUSES = [
+  "queued",
+  "sending",
+  "outcome_unknown",
+  "sent",
+  "delivered",
+  "read",
+  "failed",
+  "expired",
+  "cancelled",
+  "dead",
+] as const;
+
+const MAX_PAGE = 200;
+const DEFAULT_PAGE = 50;
+
+const page = z.object({
+  status: z.enum(STATUSES).optional(),
+  // A plus sign that was not escaped arrives as a space.
+  to: z.string().transform((written, context) => {
+    const normalized = normalizePhone(written);
+    if (normalized.ok) return normalized.e164;
+    context.addIssue({ code: "custom", message: normalized.reason });
+    return z.NEVER;
+  }).optional(),
+  cursor: z.string().regex(/^\d{1,18}$/, "must be the next_cursor of a page").optional(),
+  limit: z.string().regex(/^\d{1,9}$/, "must be a number").transform(Number)
+    .pipe(z.int().min(1).max(MAX_PAGE)).optional(),
+});
+
+const cancellation = z.discriminatedUnion("outcome", [
+  z.object({ outcome: z.literal("cancelled") }),
+  z.object({ outcome: z.literal("not_found") }),
+  z.object({ outcome: z.literal("not_queued"), status: z.string() }),
+]);
+
+/** One message with its attempts and its timeline. */
+export async function getMessage(call: CallRpc, tenantId: string, id: string): Promise<Response> {
+  const message = await call("get_message", { tenant_id: tenantId, message_id: id });
+  return message === null ? noSuchMessage() : Response.json(message);
+}
+
+/** A page of messages, newest first; next_cursor is null on the last. */
+export async function listMessages(call: CallRpc, tenantId: string, url: URL): Promise<Response> {
+  const parsed = page.safeParse(Object.fromEntries(url.searchParams), { error: phraseIssue });
+  if (!parsed.success) {
+    const errors = toFieldErrors(parsed.error);
+    return problem(400, "malformed_request", "The query is not valid.", { errors });
+  }
+  const { status = null, to = null, cursor = null, limit = DEFAULT_PAGE } = parsed.data;
+  return Response.json(
+    await call("list_messages", {
+      tenant_id: tenantId,
+      filter: { status, to },
+      cursor,
+      page_limit: limit,
+    }),
+  );
+}
+
+/** Withdraws a message that is still queued. */
+export async function cancelMessage(
+  call: CallRpc,
+  tenantId: string,
+  id: string,
+): Promise<Response> {
+  const cancelled = cancellation.parse(
+    await call("cancel_message", { tenant_id: tenantId, message_id: id }),
+  );
+  switch (cancelled.outcome) {
+    case "cancelled":
+      return Response.json({ id, status: "cancelled" });
+    case "not_found":
+      return noSuchMessage();
+    case "not_queued":
+      return problem(409, "not_queued", "The message is no longer queued.", {
+        message_status: cancelled.status,
+      });
+  }
+}
