@@ -34,15 +34,20 @@ export async function startDataApi(options: {
   });
   await connection.introspect();
   // A reload that fails leaves what was known, where clearing it first would answer 404.
-  await connection.driver.listen("pgrst", () => void connection.introspect());
+  const listen = () => connection.driver.listen("pgrst", () => void connection.introspect());
+  await listen();
+  let isListening = true;
   return {
     async fetch(request) {
       // Without an address a call that has no key is never taken for an administrator's.
       const response = await app.fetch(request, { peerAddress: null });
+      // The driver listens again only once after an outage, and that while it lasts.
+      if (response.status === 503) isListening = false;
+      else if (!isListening) isListening = await listen().then(() => true, () => false);
       const isAuth = new URL(request.url).pathname.startsWith("/auth/v1/");
       return isAuth ? await nameKeyOfTokens(response, options.jwtSecret) : response;
     },
-    stop: () => connection.close(),
+    stop: () => connection.driver.end({ timeout: 2 }),
   };
 }
 

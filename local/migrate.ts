@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 
@@ -13,27 +14,30 @@ const SUPABASE_CLI = "supabase@3.1.0";
 export async function applyMigrations(options: {
   databaseUrl: string;
   log: (line: string) => void;
+  /** The folder that holds supabase/; this repository unless told. */
+  project?: string;
 }): Promise<{ applied: string[] }> {
-  const wanted = (await migrationFiles()).map((name) => name.split("_", 1)[0] ?? name);
+  const project = options.project ?? REPOSITORY;
+  const wanted = (await migrationFiles(project)).map((name) => name.split("_", 1)[0] ?? name);
   const present = await appliedVersions(options.databaseUrl);
   const pending = wanted.filter((version) => !present.has(version));
   if (pending.length === 0) return { applied: [] };
   await ensureAuthSchema(options.databaseUrl);
-  await pushMigrations(options.databaseUrl, options.log);
+  await pushMigrations(project, options.databaseUrl, options.log);
   return { applied: pending };
 }
 
 /** Changes whenever a migration, or what the local platform puts under them, does. */
 export async function migrationsFingerprint(): Promise<string> {
-  const migrations = await migrationFiles();
+  const migrations = await migrationFiles(REPOSITORY);
   const files = [...migrations.map((name) => `supabase/migrations/${name}`), "local/auth.sql"];
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(REPOSITORY + file)));
   const bytes = new TextEncoder().encode(JSON.stringify([files, texts]));
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 12);
 }
 
-async function migrationFiles(): Promise<string[]> {
-  const files = await Array.fromAsync(Deno.readDir(`${REPOSITORY}supabase/migrations`));
+async function migrationFiles(project: string): Promise<string[]> {
+  const files = await Array.fromAsync(Deno.readDir(join(project, "supabase/migrations")));
   return files.map(({ name }) => name).filter((name) => /^\d+_.*\.sql$/.test(name)).sort();
 }
 
@@ -50,11 +54,15 @@ async function appliedVersions(databaseUrl: string): Promise<Set<string>> {
   }
 }
 
-async function pushMigrations(databaseUrl: string, log: (line: string) => void): Promise<void> {
+async function pushMigrations(
+  project: string,
+  databaseUrl: string,
+  log: (line: string) => void,
+): Promise<void> {
   const { success, stdout, stderr } = await new Deno.Command("npx", {
     args: [
       ...["--yes", SUPABASE_CLI, "db", "push", "--yes", "--include-all"],
-      ...[`--remote=${databaseUrl}?sslmode=disable`, "--workdir", REPOSITORY],
+      ...[`--remote=${databaseUrl}?sslmode=disable`, "--workdir", project],
     ],
     env: { DO_NOT_TRACK: "1", NO_COLOR: "1" },
     stdin: "null",
