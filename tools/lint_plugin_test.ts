@@ -104,7 +104,14 @@ const cases: [title: string, path: string, source: string, expected: string[]][]
   ],
   ["a relative import has its extension", pure, `import "./clock";`, ["switchyard/layers"]],
   ["a package carries no version", pure, `import "npm:zod@4.6.7";`, ["switchyard/layers"]],
-  ["a package is imported by bare name", pure, `import { z } from "zod"; z;`, []],
+  ["a package is imported by bare name", pure, `import * as z from "zod"; z;`, []],
+  ["zod's named z is refused", pure, `import { z } from "zod"; z;`, ["switchyard/layers"]],
+  [
+    "zod's named z is allowed where nothing is deployed",
+    "local/x.ts",
+    `import { z } from "zod";`,
+    [],
+  ],
   // real world
   ["behaviour does not read the clock", behaviour, `Date.now();`, ["switchyard/real-world"]],
   ["behaviour does not date things now", behaviour, `new Date();`, ["switchyard/real-world"]],
