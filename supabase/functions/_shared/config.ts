@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Bytes } from "./bytes.ts";
 
 /** An environment value that an earlier sibling variable may provide under another name. */

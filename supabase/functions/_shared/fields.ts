@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** How deep free-form JSON may nest. */
 const MAX_DEPTH = 32;

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import type { z } from "zod";
+import type * as z from "zod";
 import { freeForm, instant, someText, text, webAddress } from "./fields.ts";
 
 function nested(levels: number): Record<string, unknown> {

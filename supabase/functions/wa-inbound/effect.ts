@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { ClaimedEvent, EventEffect } from "../_shared/queue/inbound.ts";
 
 // Meta sends seconds since the epoch as a string. Webhook components, 2026-03:

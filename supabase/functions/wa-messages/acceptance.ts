@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { digestRequest } from "../_shared/canonical_json.ts";
 import type { CallRpc } from "../_shared/database.ts";
 import type { Json } from "../_shared/database_types.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { phraseIssue } from "../_shared/fields.ts";
 import { readJson } from "../_shared/http/body.ts";
 import { toFieldErrors } from "../_shared/http/field_errors.ts";

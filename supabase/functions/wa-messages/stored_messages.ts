@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { CallRpc } from "../_shared/database.ts";
 import { phraseIssue } from "../_shared/fields.ts";
 import { toFieldErrors } from "../_shared/http/field_errors.ts";

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import type { CallRpc } from "../_shared/database.ts";
 import type { Fingerprint } from "../_shared/wallet/idempotency_key.ts";
 import { microsToMinorFloor, minorToMicros } from "../_shared/wallet/money.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { CURRENCY_EXPONENTS } from "../_shared/wallet/currencies.ts";
 import { MAX_AMOUNT_MICROS, minorToMicros } from "../_shared/wallet/money.ts";
 import type { FieldError } from "../_shared/http/problem.ts";

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { z } from "zod";
+import * as z from "zod";
 import { phraseIssue, text } from "../fields.ts";
 import { toFieldErrors } from "./field_errors.ts";
 

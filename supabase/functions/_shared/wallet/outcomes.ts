@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 const micros = z.string().regex(/^-?\d+$/).transform(BigInt);
 const fields = z.array(z.string());

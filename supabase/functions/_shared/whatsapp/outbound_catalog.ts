@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { someText, text } from "../fields.ts";
 import { body, footer, textHeader, titledIfMany } from "./outbound_interactive_parts.ts";
 import { LIMITS } from "./outbound_limits.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { freeForm, someText, text, webAddress } from "../fields.ts";
 import { carousel } from "./outbound_carousel.ts";
 import { catalogMessage, product, productList } from "./outbound_catalog.ts";

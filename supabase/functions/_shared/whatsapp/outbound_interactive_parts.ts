@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { text } from "../fields.ts";
 import { plainDocument, plainMedia } from "./outbound_media.ts";
 import { LIMITS } from "./outbound_limits.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { someText, text, webAddress } from "../fields.ts";
 import { LIMITS } from "./outbound_limits.ts";
 

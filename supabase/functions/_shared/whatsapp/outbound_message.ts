@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { instant, phraseIssue, text } from "../fields.ts";
 import { interactive } from "./outbound_interactive.ts";
 import { audio, document, image, sticker, video } from "./outbound_media.ts";

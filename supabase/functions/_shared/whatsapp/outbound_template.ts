@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { freeForm, isStorableJson, NOT_STORABLE, someText, storableText, text } from "../fields.ts";
 import { plainDocument, plainMedia } from "./outbound_media.ts";
 import { location } from "./outbound_simple.ts";
