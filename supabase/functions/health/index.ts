@@ -1,5 +1,5 @@
 import { readConfig, VARIABLES } from "../_shared/config.ts";
-import { createStatisticsStore } from "../_shared/credentials/statistics_store.ts";
+import { createStatisticsStore, REDIS_VARIABLES } from "../_shared/credentials/statistics_store.ts";
 import { serve } from "../_shared/http/serve.ts";
 import { connectProject, PROJECT_VARIABLES } from "../_shared/project.ts";
 import { runtime } from "../_shared/runtime.ts";
@@ -7,22 +7,14 @@ import { createLog } from "../_shared/telemetry/log.ts";
 import { createHandler } from "./health.ts";
 import { createProbes } from "./probes.ts";
 
-const config = readConfig(runtime.env, [
-  ...PROJECT_VARIABLES,
-  "UPSTASH_REDIS_REST_URL",
-  "UPSTASH_REDIS_REST_TOKEN",
-]);
+const config = readConfig(runtime.env, [...PROJECT_VARIABLES, ...REDIS_VARIABLES]);
 const { call, identify } = connectProject(config, runtime.fetch);
 const log = createLog({
   write: runtime.write,
   now: runtime.now,
   fields: { service: "switchyard" },
 });
-const statistics = createStatisticsStore({
-  url: config.UPSTASH_REDIS_REST_URL,
-  token: config.UPSTASH_REDIS_REST_TOKEN,
-  deadline: runtime.deadline,
-});
+const statistics = createStatisticsStore(config, runtime.deadline);
 const configured = Object.fromEntries(
   Object.keys(VARIABLES).map((name) => [name, Boolean(runtime.env(name))]),
 );

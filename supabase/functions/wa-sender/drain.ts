@@ -4,11 +4,13 @@ import type {
   SenderVersion,
 } from "../_shared/credentials/credentials.ts";
 import type { ClaimedMessage, OutboundQueue, Settlement } from "../_shared/queue/outbound.ts";
+import { DatabaseError } from "../_shared/database.ts";
 import { createGroupCommit } from "../_shared/queue/group_commit.ts";
 import type { GroupCommit } from "../_shared/queue/group_commit.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
 import type { SendOutcome } from "../_shared/whatsapp/send_outcome.ts";
 import { forEachBounded } from "../_shared/resilience/for_each_bounded.ts";
+import { retry } from "../_shared/resilience/retry.ts";
 import { deferral, settlementOf } from "./settlement.ts";
 
 /** What one drain may use before it stops and hands on. */
@@ -49,6 +51,9 @@ export interface DrainDeps {
 const MIN_IDLE_MS = 5;
 const MAX_SETTLEMENTS_PER_CALL = 200;
 const MAX_SETTLEMENTS_WAITING = 10_000;
+/** About 20 s in all: within the lease, beyond a restart of Postgres. */
+const SETTLE_TRIES = 12;
+const SETTLE_BACKOFF = { baseMs: 200, capMs: 4_000 };
 
 const COUNTED = {
   accepted: "sent",
@@ -79,7 +84,7 @@ export async function drain(
     duration_ms: 0,
   };
   const settlements = createGroupCommit<Settlement, boolean>({
-    commit: deps.queue.settle,
+    commit: (batch) => settle(deps, batch),
     maxBatch: MAX_SETTLEMENTS_PER_CALL,
     maxWaiting: MAX_SETTLEMENTS_WAITING,
   });
@@ -102,6 +107,18 @@ export async function drain(
   return report;
 }
 
+// What Meta answered is known only here: a database that is away for a while must not make it unknown.
+// Settling twice changes nothing the second time.
+function settle(deps: DrainDeps, batch: Settlement[]): Promise<boolean[]> {
+  return retry(() => deps.queue.settle(batch), {
+    maxTries: SETTLE_TRIES,
+    isTransient: (error) => error instanceof DatabaseError && error.unavailable,
+    backoff: SETTLE_BACKOFF,
+    sleep: deps.sleep,
+    random: deps.random,
+  });
+}
+
 async function sendClaimed(
   deps: DrainDeps,
   claimed: ClaimedMessage[],
@@ -112,16 +129,22 @@ async function sendClaimed(
   const credentials = await deps.credentials.find(claimed, generationOf(claimed));
   await forEachBounded(claimed, concurrency, async (message, index) => {
     const settlement = await attempt(deps, message, credentials[index]!);
-    const settled = await settlements.submit(settlement);
-    report[COUNTED[settlement.outcome]] += 1;
-    const { id, tenantId, attempt: nth } = message;
-    const { outcome } = settlement;
-    const fields = { message_id: id, tenant_id: tenantId, attempt: nth, outcome };
-    if (!settled) deps.log.warn("attempt.superseded", fields);
-    else if (settlement.outcome === "accepted") {
-      deps.log.info("send.accepted", { ...fields, wamid: settlement.wamid });
-    } else deps.log.warn("send.not_accepted", { ...fields, error: settlement.error });
+    if (await settlements.submit(settlement)) report[COUNTED[settlement.outcome]] += 1;
+    else deps.log.warn("attempt.superseded", { message_id: message.id, attempt: message.attempt });
+    logAttempt(deps.log, message, settlement);
   });
+}
+
+function logAttempt(log: Log, message: ClaimedMessage, settlement: Settlement): void {
+  const fields = {
+    message_id: message.id,
+    tenant_id: message.tenantId,
+    attempt: message.attempt,
+    outcome: settlement.outcome,
+  };
+  if (settlement.outcome === "accepted") {
+    log.info("send.attempted", { ...fields, wamid: settlement.wamid });
+  } else log.warn("send.attempted", { ...fields, error: settlement.error });
 }
 
 function generationOf(claimed: ClaimedMessage[]): number {

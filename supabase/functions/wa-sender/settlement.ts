@@ -1,6 +1,6 @@
-import { backoffMs } from "../_shared/resilience/backoff.ts";
 import type { ClaimedMessage, SendError, Settlement } from "../_shared/queue/outbound.ts";
-import type { SendOutcome } from "../_shared/whatsapp/send_outcome.ts";
+import { retryDelayMs } from "../_shared/whatsapp/send_outcome.ts";
+import type { SendOutcome, ToldError } from "../_shared/whatsapp/send_outcome.ts";
 
 interface Chance {
   now: () => number;
@@ -25,28 +25,25 @@ export function settlementOf(
       return { ...settled, outcome: "accepted", wamid: outcome.wamid };
     case "rejected":
       return { ...settled, outcome: "rejected", error: errorOf(outcome.cause, outcome) };
-    case "unknown":
+    case "unknown": {
+      const unknown_until = isoOf(now() + UNKNOWN_GRACE_MS);
       return {
         ...settled,
         outcome: "unknown",
-        unknown_until: isoOf(now() + UNKNOWN_GRACE_MS),
+        unknown_until,
         error: errorOf(outcome.reason, outcome),
       };
-    case "credential_refused":
-      return {
-        ...settled,
-        outcome: "retry",
-        due_at: isoOf(now() + CREDENTIAL_PAUSE_MS),
-        error: errorOf("credential_refused", outcome),
-      };
+    }
+    case "credential_refused": {
+      const due_at = isoOf(now() + CREDENTIAL_PAUSE_MS);
+      return { ...settled, outcome: "retry", due_at, error: errorOf(outcome.cause, outcome) };
+    }
     case "retry": {
       const failures = message.failureCount + 1;
       const error = errorOf(outcome.cause, outcome);
-      if (failures >= outcome.max_tries) {
-        return { ...settled, outcome: "rejected", error: { ...error, cause: "retries_exhausted" } };
-      }
-      const waitMs = outcome.delay_ms + backoffMs(failures, random);
-      return { ...settled, outcome: "retry", due_at: isoOf(now() + waitMs), error };
+      if (failures >= outcome.max_tries) return { ...settled, outcome: "rejected", error };
+      const due_at = isoOf(now() + retryDelayMs(outcome, failures, random));
+      return { ...settled, outcome: "retry", due_at, error };
     }
   }
 }
@@ -59,18 +56,18 @@ export function deferral(message: ClaimedMessage, cause: string, nowMs: number):
     finished_at: isoOf(nowMs),
     outcome: "deferred",
     due_at: isoOf(nowMs + DEFERRAL_MS),
-    error: { cause },
+    error: { cause, title: "Put back before the call" },
   };
 }
 
-function errorOf(cause: string, outcome: object): SendError {
-  const error: SendError = { cause };
-  const told = outcome as Partial<Record<keyof SendError, unknown>>;
-  if (typeof told.code === "number" || typeof told.code === "string") error.code = told.code;
-  if (typeof told.title === "string") error.title = told.title;
-  if (typeof told.details === "string") error.details = told.details;
-  if (typeof told.fbtrace_id === "string") error.fbtrace_id = told.fbtrace_id;
-  return error;
+function errorOf(cause: string, told: ToldError): SendError {
+  const { code, subcode, title, details, fbtrace_id, http_status } = told;
+  const known = { code, subcode, details, fbtrace_id, http_status };
+  return {
+    cause,
+    title,
+    ...Object.fromEntries(Object.entries(known).filter(([, it]) => it !== null)),
+  };
 }
 
 function isoOf(ms: number): string {

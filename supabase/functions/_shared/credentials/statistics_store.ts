@@ -1,5 +1,7 @@
 import { Redis } from "@upstash/redis";
 
+import type { ConfigOf } from "../config.ts";
+
 /** Counters of the credential caches of all isolates, since they were last cleared. */
 export interface CredentialCounters {
   total_requests: number;
@@ -21,22 +23,23 @@ const KEY = "switchyard:credential_cache";
 const TIMEOUT_MS = 1_000;
 const NAMES = ["total_requests", "cache_hits", "db_hits", "fallback_hits", "failures"] as const;
 
+/** What a connection to Redis reads of the environment: both, or neither for no Redis. */
+export const REDIS_VARIABLES = ["UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"] as const;
+
 /** The counters in Redis; null where none is configured. No call is repeated or waits over 1 s. */
 export function createStatisticsStore(
-  options: {
-    url: string | undefined;
-    token: string | undefined;
-    deadline: (ms: number) => AbortSignal;
-  },
+  config: ConfigOf<(typeof REDIS_VARIABLES)[number]>,
+  deadline: (ms: number) => AbortSignal,
 ): StatisticsStore | null {
-  if (options.url === undefined || options.token === undefined) return null;
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = config;
+  if (url === undefined || token === undefined) return null;
   const redis = new Redis({
-    url: options.url,
-    token: options.token,
+    url,
+    token,
     retry: false,
     enableTelemetry: false,
     // A function makes a fresh signal for each call; one signal would abort all that follow.
-    signal: () => options.deadline(TIMEOUT_MS),
+    signal: () => deadline(TIMEOUT_MS),
   });
   return {
     async add(counted) {

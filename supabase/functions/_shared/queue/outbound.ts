@@ -19,12 +19,15 @@ export interface ClaimedMessage {
   cacheGeneration: number;
 }
 
+/** Why a message was not accepted, as attempts, dead letters and callers see it. */
 export interface SendError {
   cause: string;
-  code?: number | string;
-  title?: string;
+  title: string;
+  code?: number;
+  subcode?: number;
   details?: string;
   fbtrace_id?: string;
+  http_status?: number;
 }
 
 /** What came of one attempt; times are ISO 8601. */

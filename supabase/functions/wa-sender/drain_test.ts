@@ -1,0 +1,262 @@
+import { strict as assert } from "node:assert";
+
+import type { Credentials, FoundCredential } from "../_shared/credentials/credentials.ts";
+import { DatabaseError } from "../_shared/database.ts";
+import type { ClaimedMessage, Settlement } from "../_shared/queue/outbound.ts";
+import { createLog } from "../_shared/telemetry/log.ts";
+import type { SendOutcome } from "../_shared/whatsapp/send_outcome.ts";
+import { drain } from "./drain.ts";
+import type { DrainDeps, DrainLimits } from "./drain.ts";
+
+const LIMITS: DrainLimits = {
+  batch: 10,
+  concurrency: 4,
+  maxMessages: 1_000,
+  maxDurationMs: 60_000,
+  maxIdleMs: 0,
+};
+
+const ACCEPTED: SendOutcome = {
+  kind: "accepted",
+  wamid: "wamid.1",
+  wa_id: null,
+  user_id: null,
+  message_status: null,
+};
+
+const REFUSED: SendOutcome = {
+  kind: "credential_refused",
+  code: 190,
+  subcode: null,
+  title: "Token expired",
+  details: null,
+  fbtrace_id: null,
+  http_status: 401,
+  cause: "token_invalid",
+  scope: "tenant",
+  max_tries: 2,
+  alert: true,
+};
+
+function aMessage(nth: number): ClaimedMessage {
+  return {
+    id: `m${nth}`,
+    attempt: 1,
+    tenantId: "t1",
+    senderId: "s1",
+    phoneNumberId: "111",
+    credentialVersion: 1,
+    recipient: `+1555020000${nth}`,
+    type: "text",
+    content: { body: "hello" },
+    context: null,
+    lane: "normal",
+    failureCount: 0,
+    cacheGeneration: 1,
+  };
+}
+
+function setup(
+  messages: ClaimedMessage[],
+  overrides: {
+    send?: DrainDeps["send"];
+    tokens?: string[];
+    nextDueAt?: () => number | null;
+    found?: FoundCredential;
+  } = {},
+) {
+  const waiting = [...messages];
+  const settlements: Settlement[] = [];
+  const forgotten: string[] = [];
+  const lines: string[] = [];
+  const clock = { nowMs: 0 };
+  const tokens = overrides.tokens ?? ["token"];
+  let handOns = 0;
+  const credentials: Credentials = {
+    find: (senders) =>
+      Promise.resolve(
+        senders.map(() => overrides.found ?? { found: true, accessToken: tokens[0]! }),
+      ),
+    forget: ({ senderId }) => {
+      forgotten.push(senderId);
+      if (tokens.length > 1) tokens.shift();
+    },
+    statistics: () => ({
+      total_requests: 0,
+      cache_hits: 0,
+      db_hits: 0,
+      fallback_hits: 0,
+      failures: 0,
+      size: 0,
+    }),
+  };
+  const deps: DrainDeps = {
+    queue: {
+      claim: (batch) => Promise.resolve(waiting.splice(0, batch)),
+      settle: (batch) => {
+        settlements.push(...batch);
+        return Promise.resolve(batch.map(() => true));
+      },
+      nextDueAt: () => Promise.resolve(overrides.nextDueAt?.() ?? null),
+      handOn: () => {
+        handOns += 1;
+        return Promise.resolve();
+      },
+    },
+    credentials,
+    send: overrides.send ?? (() => Promise.resolve(ACCEPTED)),
+    now: () => clock.nowMs,
+    random: () => 0,
+    sleep: (ms) => {
+      clock.nowMs += ms;
+      return Promise.resolve();
+    },
+    log: createLog({ write: (line) => lines.push(line), now: () => 0, fields: {} }),
+  };
+  return { deps, settlements, forgotten, lines, clock, waiting, handOns: () => handOns };
+}
+
+const goOn = new AbortController().signal;
+
+Deno.test("a drain sends all that is due, each once, and tells what came of it", async () => {
+  const { deps, settlements } = setup([1, 2, 3].map(aMessage));
+  const report = await drain(deps, { ...LIMITS, batch: 2 }, goOn);
+  assert.deepEqual(report, {
+    claimed: 3,
+    sent: 3,
+    deferred: 0,
+    retried: 0,
+    unknown: 0,
+    dead: 0,
+    duration_ms: 0,
+  });
+  assert.deepEqual(settlements.map(({ id }) => id).sort(), ["m1", "m2", "m3"]);
+});
+
+Deno.test("a drain never has more calls under way than its bound", async () => {
+  let under = 0;
+  let most = 0;
+  const send = async () => {
+    most = Math.max(most, ++under);
+    await Promise.resolve();
+    under -= 1;
+    return ACCEPTED;
+  };
+  const { deps } = setup([1, 2, 3, 4, 5, 6, 7].map(aMessage), { send });
+  await drain(deps, { ...LIMITS, concurrency: 3 }, goOn);
+  assert.equal(most, 3);
+});
+
+Deno.test("outcomes are settled while other calls are still under way", async () => {
+  const slow = Promise.withResolvers<SendOutcome>();
+  const send = (message: ClaimedMessage) =>
+    message.id === "m1" ? slow.promise : Promise.resolve(ACCEPTED);
+  const { deps, settlements } = setup([1, 2].map(aMessage), { send });
+  const draining = drain(deps, LIMITS, goOn);
+  while (settlements.length === 0) await Promise.resolve();
+  assert.deepEqual(settlements.map(({ id }) => id), ["m2"]);
+  slow.resolve(ACCEPTED);
+  await draining;
+  assert.equal(settlements.length, 2);
+});
+
+Deno.test("a refused token is read anew and the message tried once more with another one", async () => {
+  const used: string[] = [];
+  const send = (_message: ClaimedMessage, token: string) => {
+    used.push(token);
+    return Promise.resolve(token === "old" ? REFUSED : ACCEPTED);
+  };
+  const { deps, settlements, forgotten } = setup([aMessage(1)], { send, tokens: ["old", "new"] });
+  await drain(deps, LIMITS, goOn);
+  assert.deepEqual(used, ["old", "new"]);
+  assert.deepEqual(forgotten, ["s1"]);
+  assert.equal(settlements[0]!.outcome, "accepted");
+});
+
+Deno.test("a refused token that is still the current one is not tried twice", async () => {
+  let calls = 0;
+  const send = () => {
+    calls += 1;
+    return Promise.resolve(REFUSED);
+  };
+  const { deps, settlements } = setup([aMessage(1)], { send });
+  await drain(deps, LIMITS, goOn);
+  assert.equal(calls, 1);
+  assert.equal(settlements[0]!.outcome, "retry");
+});
+
+Deno.test("a message whose credential cannot be had is put back without a call", async () => {
+  let calls = 0;
+  const send = () => {
+    calls += 1;
+    return Promise.resolve(ACCEPTED);
+  };
+  const { deps, settlements } = setup([aMessage(1)], {
+    send,
+    found: { found: false, reason: "unavailable" },
+  });
+  const report = await drain(deps, LIMITS, goOn);
+  assert.equal(calls, 0);
+  assert.equal(report.deferred, 1);
+  assert.equal(settlements[0]!.outcome, "deferred");
+});
+
+Deno.test("a drain stays for a message that is due soon and goes when none is", async () => {
+  const due = [aMessage(1)];
+  const { deps, waiting, clock } = setup([], { nextDueAt: () => due.length > 0 ? 500 : null });
+  const sleep = deps.sleep;
+  deps.sleep = (ms) => {
+    waiting.push(...due.splice(0));
+    return sleep(ms);
+  };
+  const report = await drain(deps, { ...LIMITS, maxIdleMs: 1_000 }, goOn);
+  assert.equal(report.sent, 1);
+  assert.equal(clock.nowMs, 500);
+});
+
+Deno.test("a drain does not stay for a message that is due later than it may wait", async () => {
+  const { deps, clock } = setup([], { nextDueAt: () => 5_000 });
+  await drain(deps, { ...LIMITS, maxIdleMs: 1_000 }, goOn);
+  assert.equal(clock.nowMs, 0);
+});
+
+Deno.test("a drain that has sent its number of messages hands on", async () => {
+  const { deps, waiting, handOns } = setup([1, 2, 3].map(aMessage));
+  const report = await drain(deps, { ...LIMITS, maxMessages: 2 }, goOn);
+  assert.equal(report.claimed, 2);
+  assert.equal(waiting.length, 1);
+  assert.equal(handOns(), 1);
+});
+
+Deno.test("a drain that is asked to stop settles what it has claimed and claims no more", async () => {
+  const stop = new AbortController();
+  const send = () => {
+    stop.abort("wall_clock");
+    return Promise.resolve(ACCEPTED);
+  };
+  const { deps, settlements, waiting } = setup([1, 2, 3].map(aMessage), { send });
+  await drain(deps, { ...LIMITS, batch: 2 }, stop.signal);
+  assert.equal(settlements.length, 2);
+  assert.equal(waiting.length, 1);
+});
+
+Deno.test("a settlement that was superseded by another worker is logged and not counted", async () => {
+  const { deps, lines } = setup([aMessage(1)]);
+  deps.queue.settle = (batch) => Promise.resolve(batch.map(() => false));
+  const report = await drain(deps, LIMITS, goOn);
+  assert.equal(report.sent, 0);
+  assert.ok(lines.some((line) => line.includes('"attempt.superseded"')));
+});
+
+Deno.test("an outcome is settled when the database comes back, not forgotten", async () => {
+  const { deps, settlements } = setup([aMessage(1)]);
+  const settle = deps.queue.settle;
+  let outages = 3;
+  deps.queue.settle = (batch) =>
+    outages-- > 0
+      ? Promise.reject(new DatabaseError("away", { code: "57P01", unavailable: true }))
+      : settle(batch);
+  const report = await drain(deps, LIMITS, goOn);
+  assert.equal(report.sent, 1);
+  assert.equal(settlements.length, 1);
+});
