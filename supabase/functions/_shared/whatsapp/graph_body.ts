@@ -1,0 +1,28 @@
+/** A message as it is stored: `content` is the object that Meta's body names after `type`. */
+export interface StoredMessage {
+  id: string;
+  /** E.164 with its plus: without it Meta prepends the business's own country code. */
+  to: string;
+  type: string;
+  content: unknown;
+  /** `{message_id}` of the message that this one answers. */
+  context?: unknown;
+}
+
+/**
+ * The body of Meta's send call. Our id travels along as biz_opaque_callback_data: a status webhook
+ * that brings it back settles the message even where the answer to the call was lost.
+ * https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages (2026-09)
+ */
+export function toGraphBody(message: StoredMessage): Record<string, unknown> {
+  const { id, to, type, content, context } = message;
+  return {
+    messaging_product: "whatsapp",
+    recipient_type: "individual",
+    to,
+    ...(context === undefined || context === null ? {} : { context }),
+    type,
+    [type]: content,
+    biz_opaque_callback_data: id,
+  };
+}

@@ -1,0 +1,21 @@
+import { strict as assert } from "node:assert";
+import { toGraphBody } from "./graph_body.ts";
+
+const text = { id: "0198f2f4", to: "+16505551234", type: "text", content: { body: "Hello" } };
+
+Deno.test("Meta's body has the content under the type's name and our id as callback data", () => {
+  assert.deepEqual(toGraphBody(text), {
+    messaging_product: "whatsapp",
+    recipient_type: "individual",
+    to: "+16505551234",
+    type: "text",
+    text: { body: "Hello" },
+    biz_opaque_callback_data: "0198f2f4",
+  });
+});
+
+Deno.test("Meta's body quotes the message that is answered, and none where there is none", () => {
+  const context = { message_id: "wamid.A" };
+  assert.deepEqual(toGraphBody({ ...text, context }).context, context);
+  assert.equal("context" in toGraphBody({ ...text, context: null }), false);
+});
