@@ -36,6 +36,14 @@ const SETTINGS = {
   timezone: "UTC",
 };
 
+const BOOTSTRAP_SETTINGS = [
+  "exit_on_error=on",
+  "shared_preload_libraries=pg_stat_statements",
+  "wal_level=logical",
+  // The passwords in roles.sql are public: hashing them often would only slow every connection.
+  "scram_iterations=1",
+];
+
 /**
  * Runs Postgres 17 with pgmq and the stand-in extensions on 127.0.0.1, on data kept in `dir`, and
  * resolves when it answers. Port 0 takes a free one.
@@ -74,16 +82,9 @@ async function createCluster(bin: string, cluster: string, account: Account | un
   const rights = "host all all 127.0.0.1/32 scram-sha-256\n";
   await Deno.writeTextFile(join(draft, "pg_hba.conf"), rights);
   const roles = await Deno.readTextFile(new URL("./roles.sql", import.meta.url));
-  await runToEnd(join(bin, "postgres"), account, [
-    ...["--single", "-j", "-D", draft, "-c", "exit_on_error=on"],
-    ...[
-      "-c",
-      "shared_preload_libraries=pg_stat_statements",
-      "-c",
-      "wal_level=logical",
-      "template1",
-    ],
-  ], roles);
+  const settings = BOOTSTRAP_SETTINGS.flatMap((setting) => ["-c", setting]);
+  const args = ["--single", "-j", "-D", draft, ...settings, "template1"];
+  await runToEnd(join(bin, "postgres"), account, args, roles);
   await Deno.rename(draft, cluster);
 }
 
