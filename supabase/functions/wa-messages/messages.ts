@@ -38,7 +38,7 @@ export function createHandler({ call, identify, now }: MessagesDeps): Handler {
     );
 
   route(router, "/", {
-    GET: forTenant((tenantId, request) => listMessages(call, tenantId, new URL(request.url))),
+    GET: forTenant((tenantId, request) => listMessages(call, tenantId, request)),
     POST: forTenant((tenantId, request) => postMessage({ submit, now }, tenantId, request)),
   });
   route(router, "/batch", {

@@ -1,8 +1,7 @@
 import * as z from "zod";
-import { phraseIssue } from "../_shared/fields.ts";
-import { readJson } from "../_shared/http/body.ts";
 import { toFieldErrors } from "../_shared/http/field_errors.ts";
 import { readIdempotencyKey } from "../_shared/http/idempotency_key.ts";
+import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
 import { parseMessage } from "../_shared/whatsapp/outbound_message.ts";
 import { toSubmission } from "./acceptance.ts";
@@ -31,14 +30,9 @@ export async function postBatch(
 ): Promise<Response> {
   const named = readIdempotencyKey(request);
   if (!named.ok) return named.response;
-  const read = await readJson(request, MAX_BODY_BYTES);
-  if (!read.ok) return read.response;
-  const parsed = batch.safeParse(read.value, { error: phraseIssue });
-  if (!parsed.success) {
-    const errors = toFieldErrors(parsed.error);
-    return problem(422, "invalid_request", "The body is not a batch.", { errors });
-  }
-  const { messages } = parsed.data;
+  const parsed = await parseBody(batch, request, MAX_BODY_BYTES);
+  if (!parsed.ok) return parsed.response;
+  const { messages } = parsed.value;
   if (messages.length > MAX_MESSAGES) return tooMany(messages.length);
   const checked = messages.map((message, index) => {
     const key = named.key === null ? null : `${named.key}:${index}`;

@@ -1,7 +1,6 @@
 import * as z from "zod";
 import type { CallRpc } from "../_shared/database.ts";
-import { phraseIssue } from "../_shared/fields.ts";
-import { toFieldErrors } from "../_shared/http/field_errors.ts";
+import { parseQuery } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
 import { normalizePhone } from "../_shared/whatsapp/phone_number.ts";
 import { noSuchMessage } from "./answers.ts";
@@ -49,13 +48,14 @@ export async function getMessage(call: CallRpc, tenantId: string, id: string): P
 }
 
 /** A page of messages, newest first; next_cursor is null on the last. */
-export async function listMessages(call: CallRpc, tenantId: string, url: URL): Promise<Response> {
-  const parsed = page.safeParse(Object.fromEntries(url.searchParams), { error: phraseIssue });
-  if (!parsed.success) {
-    const errors = toFieldErrors(parsed.error);
-    return problem(400, "malformed_request", "The query is not valid.", { errors });
-  }
-  const { status = null, to = null, cursor = null, limit = DEFAULT_PAGE } = parsed.data;
+export async function listMessages(
+  call: CallRpc,
+  tenantId: string,
+  request: Request,
+): Promise<Response> {
+  const parsed = parseQuery(page, request);
+  if (!parsed.ok) return parsed.response;
+  const { status = null, to = null, cursor = null, limit = DEFAULT_PAGE } = parsed.value;
   return Response.json(
     await call("list_messages", {
       tenant_id: tenantId,

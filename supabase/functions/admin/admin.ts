@@ -1,0 +1,86 @@
+import type { CallRpc } from "../_shared/database.ts";
+import type { StatisticsStore } from "../_shared/credentials/statistics_store.ts";
+import { actorOf, admit } from "../_shared/http/admission.ts";
+import type { Caller, Identify } from "../_shared/http/caller.ts";
+import { problem } from "../_shared/http/problem.ts";
+import type { Action } from "../_shared/http/roles.ts";
+import { createRouter, route } from "../_shared/http/router.ts";
+import type { Route } from "../_shared/http/router.ts";
+import type { Handler } from "../_shared/http/serve.ts";
+import type { Log } from "../_shared/telemetry/log.ts";
+import { createApiKey, setMember } from "./access.ts";
+import { listAudit } from "./audit.ts";
+import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
+import { addSender, createTenant, rotateCredential } from "./tenants.ts";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export interface AdminDeps {
+  call: CallRpc;
+  identify: Identify;
+  randomBytes: (length: number) => Uint8Array;
+  /** Null where there is no Redis. */
+  statistics: StatisticsStore | null;
+}
+
+/** A request that was admitted, and on whose behalf. */
+export interface Command extends AdminDeps {
+  request: Request;
+  caller: Caller;
+  /** Who did it, for the audit log. */
+  actor: { kind: string; id?: string; request_id: string };
+  param: (name: string) => string;
+  log: Log;
+}
+
+type Perform = (command: Command) => Promise<Response> | Response;
+
+/** What operators and the owners of tenants do by hand; every change is in the audit log. */
+export function createHandler(deps: AdminDeps): Handler {
+  const router = createRouter("admin");
+
+  const may = (action: Action, perform: Perform): Route => async (c) => {
+    const admitted = await admit(deps.identify, c.req.raw, action);
+    if (!admitted.ok) return admitted.response;
+    const { caller } = admitted;
+    const actor = { ...actorOf(caller), request_id: c.env.requestId };
+    const param = (name: string) => c.req.param(name) ?? "";
+    return await perform({ ...deps, request: c.req.raw, caller, actor, param, log: c.env.log });
+  };
+  const mayInTenant = (action: Action, perform: Perform): Route =>
+    may(action, (command) => refuseOtherTenant(command) ?? perform(command));
+
+  route(router, "/tenants", { POST: may("run_platform", createTenant) });
+  route(router, "/tenants/:id/senders", { POST: mayInTenant("change_settings", addSender) });
+  route(router, "/tenants/:id/senders/:phone_number_id/credential", {
+    PUT: mayInTenant("change_settings", rotateCredential),
+  });
+  route(router, "/tenants/:id/api-keys", { POST: mayInTenant("change_settings", createApiKey) });
+  route(router, "/tenants/:id/members", { POST: mayInTenant("change_members", setMember) });
+  route(router, "/cache/stats", { GET: may("run_platform", tellCacheStatistics) });
+  route(router, "/cache/clear", { POST: may("run_platform", clearCache) });
+  route(router, "/cache/invalidate", { POST: may("run_platform", invalidateCache) });
+  route(router, "/audit", { GET: may("read_settings", listAudit) });
+
+  route(router, "/tenants/:id/callbacks", { POST: mayInTenant("change_settings", notBuilt) });
+  route(router, "/breakers", { GET: may("run_platform", notBuilt) });
+  route(router, "/breakers/:scope/reset", { POST: may("run_platform", notBuilt) });
+  route(router, "/breakers/:scope/isolate", { POST: may("run_platform", notBuilt) });
+  route(router, "/dead-letters", { GET: may("read_settings", notBuilt) });
+  route(router, "/dead-letters/redrive", { POST: may("change_settings", notBuilt) });
+  route(router, "/quarantine", { GET: may("run_platform", notBuilt) });
+  route(router, "/quarantine/replay", { POST: may("run_platform", notBuilt) });
+  return (request, context) => router.fetch(request, context);
+}
+
+// Secret callers act for any tenant, everybody else for their own.
+function refuseOtherTenant({ caller, param }: Command): Response | null {
+  const tenantId = param("id");
+  if (!UUID.test(tenantId)) return problem(404, "not_found", "There is no such tenant.");
+  if (caller.kind === "secret" || caller.tenantId === tenantId.toLowerCase()) return null;
+  return problem(403, "forbidden", "The caller belongs to another tenant.");
+}
+
+function notBuilt(): Response {
+  return problem(501, "not_implemented", "This address is reserved and does nothing yet.");
+}
