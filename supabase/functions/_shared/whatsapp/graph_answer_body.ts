@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { GraphHeaders } from "./graph_answer.ts";
 
 const MAX_WAIT_MS = 3_600_000;
