@@ -9,7 +9,7 @@ import type { StoreEvents } from "./event_store.ts";
 import type { ReportRefusal } from "./refusals.ts";
 
 /** Meta sends up to 3 MB; measured in MiB here, so that its largest body passes either way. */
-export const MAX_BODY_BYTES = 3 * 1024 * 1024;
+const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
 const RETRY_AFTER_SECONDS = 5;
 
