@@ -30,11 +30,29 @@ export function runSupabase(args: string[]): Promise<Finished> {
 
 /**
  * Deno of the version that hosted Edge Functions are compatible with. It cannot read the lock file
- * of newer versions, and trusts only its own certificates unless told to use the system's too.
+ * of newer versions, so callers pass `--no-lock` where it would look for one.
  */
-export function runHostedDeno(args: string[], env: Record<string, string> = {}): Promise<Finished> {
-  return runCommand("npx", ["--yes", "deno@2.1.14", ...args], {
-    DENO_TLS_CA_STORE: "system,mozilla",
+export async function runHostedDeno(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<Finished> {
+  return await runCommand("npx", ["--yes", "deno@2.1.14", ...args], {
+    ...(await hasSystemCertificates() ? { DENO_TLS_CA_STORE: "system,mozilla" } : {}),
     ...env,
   });
+}
+
+// Unlike newer ones it trusts its own certificates alone unless told to use the system's too, and
+// gives up where it is told so and the system has none.
+async function hasSystemCertificates(): Promise<boolean> {
+  const paths = [
+    Deno.env.get("SSL_CERT_FILE"),
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+  ];
+  for (const path of paths) {
+    if (path !== undefined && await Deno.stat(path).then(() => true, () => false)) return true;
+  }
+  return false;
 }
