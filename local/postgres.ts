@@ -140,7 +140,13 @@ async function runToEnd(
   if (input !== undefined) await new Blob([input]).stream().pipeTo(child.stdin);
   const { success, stderr } = await output;
   const said = new TextDecoder().decode(stderr);
-  if (!success) throw new Error(`Cannot create the database with ${command}: ${said}`);
+  if (success) return;
+  if (/could not look up effective user ID/.test(said)) {
+    throw new Error(
+      `User ${Deno.uid()} is not in /etc/passwd, where Postgres looks for it: run as one that is.`,
+    );
+  }
+  throw new Error(`Cannot create the database with ${command}: ${said}`);
 }
 
 function freePort(): number {

@@ -29,6 +29,12 @@ export async function installPostgres(options: {
   return { bin: join(complete, "bin") };
 }
 
+/** Changes whenever what a new cluster or its extensions are made of does. */
+export async function groundFingerprint(): Promise<string> {
+  const bytes = await Deno.readFile(new URL("./roles.sql", import.meta.url));
+  return await fingerprint([{ name: POSTGRES_VERSION, bytes }, ...await readStandIns()]);
+}
+
 function platform(): string {
   const os = Deno.build.os;
   if (os !== "linux" && os !== "darwin") {

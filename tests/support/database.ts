@@ -23,9 +23,11 @@ export async function withDatabase<T>(use: (database: TestDatabase) => Promise<T
 /** Makes a fresh database from the template; for `await using`, which drops it. */
 export async function createDatabase(): Promise<TestDatabase> {
   const server = await testServerUrl();
-  const template = await ensureTemplate(server);
   const name = `test_${crypto.randomUUID().replaceAll("-", "")}`;
-  await administer(server, (sql) => sql`create database ${sql(name)} template ${sql(template)}`);
+  await administer(server, async (sql) => {
+    const template = await ensureTemplate(sql, server);
+    await sql`create database ${sql(name)} template ${sql(template)}`;
+  });
   const url = addressOf(server, name);
   const clients: Sql[] = [];
   const open = (max: number) => {
@@ -49,19 +51,18 @@ export function templateName(fingerprint: string): string {
   return `template_${fingerprint}`;
 }
 
-// Built once for every version of the migrations, whoever comes first, under a lock.
-async function ensureTemplate(server: string): Promise<string> {
+// Built once for every version of the migrations, whoever comes first. The lock ends with the
+// connection.
+async function ensureTemplate(sql: Sql, server: string): Promise<string> {
   const template = templateName(await migrationsFingerprint());
-  await administer(server, async (sql) => {
-    if (await exists(sql, template)) return;
-    await sql`select pg_advisory_lock(hashtext('switchyard test template'))`;
-    if (await exists(sql, template)) return;
-    const draft = `${template}_draft`;
-    await sql`drop database if exists ${sql(draft)} with (force)`;
-    await sql`create database ${sql(draft)}`;
-    await applyMigrations({ databaseUrl: addressOf(server, draft), log: () => {} });
-    await sql`alter database ${sql(draft)} rename to ${sql(template)}`;
-  });
+  if (await exists(sql, template)) return template;
+  await sql`select pg_advisory_lock(hashtext('switchyard test template'))`;
+  if (await exists(sql, template)) return template;
+  const draft = `${template}_draft`;
+  await sql`drop database if exists ${sql(draft)} with (force)`;
+  await sql`create database ${sql(draft)}`;
+  await applyMigrations({ databaseUrl: addressOf(server, draft), log: () => {} });
+  await sql`alter database ${sql(draft)} rename to ${sql(template)}`;
   return template;
 }
 

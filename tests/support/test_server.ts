@@ -1,6 +1,8 @@
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 
+import { groundFingerprint } from "../../local/postgres_install.ts";
+
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 const PROGRAM = fileURLToPath(new URL("./test_server_program.ts", import.meta.url));
 
@@ -11,7 +13,7 @@ const PROGRAM = fileURLToPath(new URL("./test_server_program.ts", import.meta.ur
 export async function testServerUrl(): Promise<string> {
   const given = Deno.env.get("TEST_DATABASE_URL");
   if (given) return given;
-  const dir = `${REPOSITORY}.local/tests`;
+  const dir = `${REPOSITORY}.local/tests/${await groundFingerprint()}`;
   await Deno.mkdir(dir, { recursive: true });
   return await withLock(dir, async () => {
     const running = await readAddress(dir);

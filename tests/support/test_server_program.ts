@@ -1,10 +1,11 @@
 // deno-lint-ignore-file no-console -- a program: what it prints is its result
 /** Keeps Postgres running for the tests of a checkout, until nobody has been connected for 10 s. */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import postgres from "postgres";
 
 import { migrationsFingerprint } from "../../local/migrate.ts";
 import { startPostgres } from "../../local/postgres.ts";
+import { removePostgresFolder } from "../../local/postgres_folder.ts";
 import { templateName } from "./database.ts";
 import { withLock } from "./test_server.ts";
 
@@ -22,6 +23,7 @@ const server = await startPostgres({
 });
 const sql = postgres(server.url, { max: 1, onnotice: () => {} });
 await dropLeftovers();
+await removeAbandoned(dirname(dir));
 await Deno.writeTextFile(address, server.url);
 console.log("ready");
 
@@ -53,4 +55,17 @@ async function dropLeftovers(): Promise<void> {
     select datname as name from pg_database
     where (starts_with(datname, 'test_') or starts_with(datname, 'template_')) and datname <> ${kept}`;
   for (const { name } of rows) await sql`drop database ${sql(name)} with (force)`;
+}
+
+// Servers of an earlier roles.sql or extension, unless they still run.
+async function removeAbandoned(parent: string): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(parent)) {
+    if (!isDirectory || name === basename(dir)) continue;
+    const other = join(parent, name);
+    await withLock(other, async () => {
+      if (await Deno.stat(join(other, "address")).then(() => true, () => false)) return;
+      await removePostgresFolder(other);
+      await Deno.remove(other, { recursive: true });
+    });
+  }
 }
