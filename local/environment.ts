@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
 
+import { jwksOf } from "./data_api_tokens.ts";
+
 /** The secrets of one local project, made once for its folder. */
 export type ProjectKeys = z.infer<typeof projectKeys>;
 
@@ -87,7 +89,7 @@ export function functionEnvironment(
     SUPABASE_DB_URL: at.databaseUrl,
     SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: keys.publishable_key }),
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secret_key }),
-    SUPABASE_JWKS: symmetricKeySet(keys.jwt_secret),
+    SUPABASE_JWKS: jwksOf(keys.jwt_secret),
     UPSTASH_REDIS_REST_URL: at.upstashUrl,
     UPSTASH_REDIS_REST_TOKEN: keys.upstash_token,
     WHATSAPP_APP_SECRET: keys.app_secret,
@@ -95,14 +97,6 @@ export function functionEnvironment(
     WHATSAPP_GRAPH_URL: at.graphUrl,
     SWITCHYARD_ENCRYPTION_KEYS: keys.encryption_keys,
   };
-}
-
-// The local Auth signs sessions with a shared secret; hosted projects sign with a key pair.
-function symmetricKeySet(secret: string): string {
-  const key = new TextEncoder().encode(secret).toBase64({ alphabet: "base64url" });
-  return JSON.stringify({
-    keys: [{ kty: "oct", alg: "HS256", kid: "local", k: key.replaceAll("=", "") }],
-  });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { dirname } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 import type { FunctionConfig } from "./gateway_config.ts";
 import { type GuardedProcess, spawnGuarded } from "./guarded_process.ts";
@@ -131,7 +131,18 @@ function serveArguments(config: FunctionConfig): string[] {
   return [
     ...["serve", "--no-prompt", "--allow-net", "--allow-env", "--host=127.0.0.1", "--port=0"],
     "--v8-flags=--max-old-space-size=256",
-    ...(config.importMap ? [`--import-map=${config.importMap}`] : []),
+    ...(config.importMap ? importMapFlags(config.importMap) : []),
     config.entrypoint,
   ];
+}
+
+// Where the deno.json beside it names the map already, Deno finds both by itself, with the lock.
+function importMapFlags(importMap: string): string[] {
+  try {
+    const folder = dirname(importMap);
+    const { importMap: named } = JSON.parse(Deno.readTextFileSync(join(folder, "deno.json")));
+    return named && resolve(folder, named) === importMap ? [] : [`--import-map=${importMap}`];
+  } catch {
+    return [`--import-map=${importMap}`];
+  }
 }

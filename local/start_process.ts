@@ -32,15 +32,15 @@ export interface Ancestor {
 }
 
 /**
- * The unbroken line of `deno` and `node` processes above this one: what `npx deno task start` is
- * made of. Shells in between are passed over, the first other program ends it.
+ * The processes above this one that are `npx deno task start`: npm, Deno's launcher, the task. Up
+ * to the first program that is neither these nor a shell between them.
  */
 export async function findLaunchers(pid: number): Promise<Ancestor[]> {
   const found: Ancestor[] = [];
   for (let at = pid; at > 1;) {
-    const { name, parent } = await describeProcess(at);
-    const isLauncher = /^(deno|node|npm|npx)\b/.test(name);
-    if (!isLauncher && !/^(sh|dash|bash)$/.test(name)) break;
+    const { command, parent } = await describeProcess(at);
+    const isLauncher = /\bdeno\S* task\b/.test(command) && !/^\S*sh\b/.test(command);
+    if (!isLauncher && !/^\S*sh\b/.test(command)) break;
     const identity = await identifyProcess(at);
     if (isLauncher && identity) found.push({ pid: at, identity });
     at = parent;
@@ -48,16 +48,17 @@ export async function findLaunchers(pid: number): Promise<Ancestor[]> {
   return found;
 }
 
-async function describeProcess(pid: number): Promise<{ name: string; parent: number }> {
+async function describeProcess(pid: number): Promise<{ command: string; parent: number }> {
   if (Deno.build.os === "linux") {
+    const command = await Deno.readTextFile(`/proc/${pid}/cmdline`).catch(() => "");
     const status = await Deno.readTextFile(`/proc/${pid}/status`).catch(() => "");
-    const name = /^Name:\s*(.*)$/m.exec(status)?.[1] ?? "";
-    return { name, parent: Number(/^PPid:\s*(\d+)/m.exec(status)?.[1] ?? 0) };
+    const parent = Number(/^PPid:\s*(\d+)/m.exec(status)?.[1] ?? 0);
+    return { command: command.replaceAll("\0", " "), parent };
   }
   const { stdout } = await new Deno.Command("ps", {
-    args: ["-o", "ppid=,comm=", "-p", String(pid)],
+    args: ["-o", "ppid=,command=", "-p", String(pid)],
   }).output();
-  const [, parent = "0", path = ""] =
+  const [, parent = "0", command = ""] =
     /^\s*(\d+)\s+(.*)$/.exec(new TextDecoder().decode(stdout).trimEnd()) ?? [];
-  return { name: path.slice(path.lastIndexOf("/") + 1), parent: Number(parent) };
+  return { command, parent: Number(parent) };
 }

@@ -1,0 +1,110 @@
+/**
+ * `deno task start`: the whole platform in the foreground. Ends with exit status 0 when stopped, 1
+ * when it could not start, after one sentence about what to do.
+ */
+import { join } from "node:path";
+
+import { parseFlags, type StartFlags, USAGE } from "./cli.ts";
+import {
+  formatEnvFile,
+  publishedEnvironment,
+  readOrCreateKeys,
+  writePrivateFile,
+} from "./environment.ts";
+import { portsFrom, refuseTakenPorts } from "./ports.ts";
+import { openFolder } from "./start_folder.ts";
+import { openLogs } from "./start_logs.ts";
+import { type Platform, startPlatform } from "./start_platform.ts";
+import { createProgress, createScreen, formatSeconds, type Screen } from "./start_screen.ts";
+import { type Stopper, watchForStop } from "./start_stop.ts";
+import { showTable } from "./start_table.ts";
+
+async function main(args: string[]): Promise<number> {
+  // Inside a task the folder is the repository's; the one that it was called from is kept here.
+  const parsed = parseFlags(args, Deno.env.get("INIT_CWD") ?? Deno.cwd());
+  switch (parsed.kind) {
+    case "usage":
+      writeAll(Deno.stdout, USAGE);
+      return 0;
+    case "refused":
+      writeAll(Deno.stderr, `${parsed.reason}\n`);
+      return 1;
+    case "start":
+      return await run(parsed.flags);
+  }
+}
+
+async function run(flags: StartFlags): Promise<number> {
+  const screen = createScreen({
+    write: (text) => writeAll(Deno.stdout, text),
+    now: Date.now,
+    coloured: Deno.stdout.isTerminal() && !Deno.noColor,
+  });
+  const stop = watchForStop(() => screen.line(`\n  Stopping; once more forces it.`));
+  try {
+    return await runIn(flags, screen, stop);
+  } catch (error) {
+    writeAll(Deno.stderr, `${sentence(error)}\n`);
+    return 1;
+  } finally {
+    stop.close();
+  }
+}
+
+async function runIn(flags: StartFlags, screen: Screen, stop: Stopper): Promise<number> {
+  const ports = portsFrom(flags.port);
+  screen.line(`\n  ${screen.bold("Switchyard")} ${screen.dim(flags.dir)}\n`);
+  await using folder = await openFolder(flags.dir, { fresh: flags.fresh });
+  const { simulator, ...others } = ports;
+  refuseTakenPorts(flags.graphUrl === undefined ? { ...others, simulator } : others);
+  await using logs = await openLogs(join(flags.dir, "logs"), Date.now, screen.alarm);
+  const keys = await readOrCreateKeys(
+    flags.dir,
+    (length) => crypto.getRandomValues(new Uint8Array(length)),
+  );
+  const progress = createProgress(screen, Date.now);
+  const platform = await startPlatform({
+    ...{ ...flags, ports, keys, progress, logs },
+    redisUrl: Deno.env.get("REDIS_URL"),
+    onStarted: (name, pid) => void folder.ledger.enter(name, pid),
+  });
+  try {
+    if (!stop.isAsked()) {
+      await announce(platform, flags.dir, keys);
+      screen.line(`\n  Everything runs after ${formatSeconds(progress.elapsed())}`);
+      showTable(screen, platform, flags.dir);
+      screen.line("ready");
+    }
+    await stop.asked;
+  } finally {
+    await platform.stop();
+  }
+  screen.line("  Stopped; the data is kept.");
+  return 0;
+}
+
+// Last of all: who waits for the file may use everything in it.
+async function announce(
+  platform: Platform,
+  dir: string,
+  keys: Parameters<typeof publishedEnvironment>[0],
+): Promise<void> {
+  const demo = platform.demo && {
+    SWITCHYARD_DEMO_TENANT_ID: platform.demo.tenantId,
+    SWITCHYARD_DEMO_API_KEY: platform.demo.apiKey,
+  };
+  const values = { ...publishedEnvironment(keys, platform.addresses), ...demo };
+  await writePrivateFile(join(dir, "env"), formatEnvFile(values));
+}
+
+function sentence(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.trim().replaceAll(/\s*\n\s*/g, " ");
+}
+
+function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

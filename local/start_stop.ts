@@ -1,0 +1,43 @@
+import { findLaunchers, identifyProcess } from "./start_process.ts";
+
+/** Knows when the platform shall stop. */
+export interface Stopper {
+  readonly asked: Promise<void>;
+  isAsked(): boolean;
+  close(): void;
+}
+
+const LOOK_MS = Deno.build.os === "linux" ? 500 : 3_000;
+
+/**
+ * Stops at Ctrl-C, SIGTERM, a closed terminal, and when the `npx deno task start` that started this
+ * process is gone, since some of its parts die without telling. Asked twice, ends at once: the
+ * children see their parent go and end too.
+ */
+export function watchForStop(onAsked: () => void): Stopper {
+  const asked = Promise.withResolvers<void>();
+  let count = 0;
+  const ask = () => {
+    count += 1;
+    if (count === 1) {
+      onAsked();
+      asked.resolve();
+    } else Deno.exit(1);
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const signal of signals) Deno.addSignalListener(signal, ask);
+  const launchers = findLaunchers(Deno.ppid);
+  const timer = setInterval(async () => {
+    for (const { pid, identity } of await launchers) {
+      if (count === 0 && await identifyProcess(pid) !== identity) ask();
+    }
+  }, LOOK_MS);
+  return {
+    asked: asked.promise,
+    isAsked: () => count > 0,
+    close() {
+      clearInterval(timer);
+      for (const signal of signals) Deno.removeSignalListener(signal, ask);
+    },
+  };
+}
