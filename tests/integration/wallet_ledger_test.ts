@@ -124,6 +124,17 @@ const crooked: [title: string, run: (sql: Sql, ids: Ids) => Promise<unknown>, re
     /does not follow the last one/,
   ],
   [
+    "an entry whose balance is not that of the last one and its amount",
+    async (sql, { transfer, rich }) => {
+      await sql`update switchyard.wallet_accounts
+        set posted_micros = 9, last_sequence = last_sequence + 1 where id = ${rich}`;
+      await sql`insert into switchyard.wallet_entries
+          (account_id, sequence, transfer_id, amount_micros, balance_micros, event_at)
+        values (${rich}, 3, ${await transfer(sql)}, 1, 9, now())`;
+    },
+    /does not follow the last one/,
+  ],
+  [
     "an entry of nothing",
     async (sql, { transfer, rich, poor }) =>
       await sql`select switchyard.post_entries(${await transfer(sql)}, ${[rich, poor]}, ${[

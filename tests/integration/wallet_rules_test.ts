@@ -214,11 +214,13 @@ Deno.test("more than the house's clearing can tell is refused, not overflowed", 
   for (let credited = 0; credited < 3; credited++) {
     await wallet.topUp(poor, { amount_micros: most });
   }
-  const last = await wallet.topUp(poor, { amount_micros: most - 5_000_000n });
-  assert.equal(last.outcome, "completed");
+  const fill = { amount_micros: most - 5_000_000n, payment_id: "pi_1" };
+  const answer = await wallet.topUp(poor, fill);
+  assert.equal(answer.outcome, "completed");
   const before = await books();
   const tooLarge = { outcome: "amount_too_large", field: "amount_micros" };
   assert.deepEqual(await wallet.topUp(rich, { amount_micros: 1 }), tooLarge);
+  assert.deepEqual(await wallet.topUp(poor, fill), { outcome: "replayed", answer });
   assert.deepEqual(await books(), before);
   await assertBooksHold(database.sql);
 });

@@ -1,0 +1,171 @@
+import { strict as assert } from "node:assert";
+import { sha256Hex } from "../../supabase/functions/_shared/bytes.ts";
+import { createIdentify } from "../../supabase/functions/_shared/http/caller.ts";
+import { serve } from "../../supabase/functions/_shared/http/serve.ts";
+import { createLog } from "../../supabase/functions/_shared/telemetry/log.ts";
+import { createHandler } from "../../supabase/functions/wallet/wallet.ts";
+import { startTestDataApi } from "../support/data_api.ts";
+import { createDatabase } from "../support/database.ts";
+import { createTenant } from "../support/wallet.ts";
+import { assertBooksHold } from "../support/wallet_books.ts";
+
+/** Two instances of the function over one database, as the platform runs them. */
+async function setup() {
+  const stack = new AsyncDisposableStack();
+  const database = stack.use(await createDatabase());
+  const api = stack.use(await startTestDataApi(database));
+  const keys = {
+    url: api.url,
+    publishableKeys: { default: api.publishableKey },
+    secretKeys: { default: api.secretKey },
+    jwks: JSON.parse(api.jwks),
+  };
+  const log = createLog({ write: () => {}, now: () => 0, fields: {} });
+  const instances = [1, 2].map(() => {
+    const identify = createIdentify({ call: api.callRpc, keys });
+    return serve("wallet", createHandler({ call: api.callRpc, identify }), { log, now: () => 0 });
+  });
+
+  async function createCaller(role = "finance") {
+    const tenantId = await createTenant(database);
+    const token = `swy_${crypto.randomUUID()}`;
+    await api.callRpc("create_api_key", {
+      tenant_id: tenantId,
+      name: "test",
+      role,
+      key_hash: await sha256Hex(token),
+      key_prefix: "swy_",
+      actor: {},
+    });
+    let turn = 0;
+    const ask = (
+      method: string,
+      path: string,
+      body?: Record<string, unknown>,
+      key: string = crypto.randomUUID(),
+      headers: Record<string, string> = { authorization: `Bearer ${token}` },
+    ) =>
+      instances[turn++ % 2]!(
+        new Request(`http://localhost/wallet${path}`, {
+          method,
+          headers: { "idempotency-key": key, ...headers },
+          ...(body && { body: JSON.stringify(body) }),
+        }),
+      );
+    const open = async (amount = 0): Promise<string> => {
+      const { id } = await (await ask("POST", "/accounts", { currency: "USD" })).json();
+      const topUp = { accountId: id, amount, currency: "USD", paymentId: crypto.randomUUID() };
+      if (amount > 0) assert.equal((await ask("POST", "/topups", topUp)).status, 201);
+      return id;
+    };
+    const available = async (id: string): Promise<number> =>
+      (await (await ask("GET", `/accounts/${id}`)).json()).available;
+    return { ask, open, available, tenantId };
+  }
+  return { database, api, createCaller, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+Deno.test("over HTTP money comes in, moves, and is shown in minor units", async () => {
+  await using platform = await setup();
+  const { ask, open, available } = await platform.createCaller();
+  const [source, destination] = [await open(1_000), await open()];
+  const transfer = {
+    sourceAccountId: source,
+    destinationAccountId: destination,
+    amount: 100,
+    currency: "USD",
+  };
+  const response = await ask("POST", "/transfer", transfer);
+  assert.equal(response.status, 201);
+  const { id, ...answer } = await response.json();
+  assert.match(id, /^[0-9a-f-]{36}$/);
+  assert.deepEqual(answer, { status: "completed", ...transfer });
+  assert.equal(await available(source), 900);
+  assert.equal(await available(destination), 100);
+  await assertBooksHold(platform.database.sql);
+});
+
+Deno.test("over HTTP two hundred transfers with twenty keys have twenty effects", async () => {
+  await using platform = await setup();
+  const { ask, open, available } = await platform.createCaller();
+  const [source, destination] = [await open(1_000), await open()];
+  const transfer = {
+    sourceAccountId: source,
+    destinationAccountId: destination,
+    amount: 1,
+    currency: "USD",
+  };
+  const answers = await Promise.all(Array.from({ length: 200 }, async (_, index) => {
+    const key = `transfer-of-test-${index % 20}`;
+    const response = await ask("POST", "/transfer", transfer, key);
+    const replayed = response.headers.get("idempotent-replayed") === "true";
+    return { key, status: response.status, replayed, bytes: await response.text() };
+  }));
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([201]));
+  assert.equal(answers.filter(({ replayed }) => !replayed).length, 20);
+  assert.equal(new Set(answers.map(({ key, bytes }) => key + bytes)).size, 20);
+  assert.equal(await available(destination), 20);
+  await assertBooksHold(platform.database.sql);
+});
+
+Deno.test("over HTTP a refusal for lack of funds is told again, byte for byte", async () => {
+  await using platform = await setup();
+  const { ask, open } = await platform.createCaller();
+  const [source, destination] = [await open(100), await open()];
+  const transfer = {
+    sourceAccountId: source,
+    destinationAccountId: destination,
+    amount: 250,
+    currency: "USD",
+  };
+  const first = await ask("POST", "/transfer", transfer, "transfer-of-test");
+  assert.equal(first.status, 402);
+  const bytes = await first.text();
+  const { needed, available, shortfall } = JSON.parse(bytes);
+  assert.deepEqual({ needed, available, shortfall }, {
+    needed: 250,
+    available: 100,
+    shortfall: 150,
+  });
+  const topUp = { accountId: source, amount: 500, currency: "USD", paymentId: "pi_1" };
+  assert.equal((await ask("POST", "/topups", topUp)).status, 201);
+  const again = await ask("POST", "/transfer", transfer, "transfer-of-test");
+  assert.equal(again.status, 402);
+  assert.equal(again.headers.get("idempotent-replayed"), "true");
+  assert.equal(await again.text(), bytes);
+
+  const other = await ask("POST", "/transfer", { ...transfer, amount: 1 }, "transfer-of-test");
+  assert.equal(other.status, 422);
+  assert.deepEqual((await other.json()).errors.map((error: { pointer: string }) => error.pointer), [
+    "/amount",
+  ]);
+});
+
+Deno.test("over HTTP the largest amounts arrive exact", async () => {
+  await using platform = await setup();
+  const { open, available } = await platform.createCaller();
+  const most = 99_999_999_999_999;
+  assert.equal(await available(await open(most)), most);
+});
+
+Deno.test("over HTTP an account of another tenant is 404, for a secret caller of it 200", async () => {
+  await using platform = await setup();
+  const owner = await platform.createCaller();
+  const stranger = await platform.createCaller("owner");
+  const account = await owner.open(100);
+  assert.equal((await stranger.ask("GET", `/accounts/${account}`)).status, 404);
+  const topUp = { accountId: account, amount: 1, currency: "USD", paymentId: "pi_1" };
+  assert.equal((await stranger.ask("POST", "/topups", topUp)).status, 404);
+
+  const asSecret = { apikey: platform.api.secretKey, "x-tenant-id": owner.tenantId };
+  const shown = await stranger.ask("GET", `/accounts/${account}`, undefined, undefined, asSecret);
+  assert.equal(shown.status, 200);
+  assert.equal((await shown.json()).posted, 100);
+});
+
+Deno.test("over HTTP nobody without a key, and no operator's key, reaches the wallet", async () => {
+  await using platform = await setup();
+  const { ask } = await platform.createCaller("operator");
+  assert.equal((await ask("POST", "/accounts", { currency: "USD" })).status, 403);
+  assert.equal((await ask("POST", "/accounts", { currency: "USD" }, undefined, {})).status, 401);
+});
