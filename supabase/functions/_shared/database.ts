@@ -45,11 +45,17 @@ export function connectDatabase(
       throw new DatabaseError(`Cannot ${name}: ${error.message}`, {
         code: error.code,
         unavailable: isUnavailable(status, error.code),
-        cause: error,
+        cause: withoutRow(error),
       });
     }
     return data;
   };
+}
+
+// `details` of a violated constraint repeats the whole row, with what people wrote to each other.
+function withoutRow(error: { message: string; code: string; hint: string }) {
+  const { message, code, hint } = error;
+  return { message, code, hint };
 }
 
 // Status 0 is a call that never got an answer. PGRST000–003 are PostgREST without a database;

@@ -58,6 +58,14 @@ for (const [label, status, code, unavailable] of failures) {
   });
 }
 
+Deno.test("connectDatabase keeps the row that broke a rule out of its error", async () => {
+  const details = "Failing row contains (1, hello)";
+  const error = await refusal(() =>
+    Response.json({ message: "violates", code: "23514", details, hint: null }, { status: 400 })
+  );
+  assert.deepEqual(error.cause, { message: "violates", code: "23514", hint: null });
+});
+
 Deno.test("connectDatabase throws an unavailable DatabaseError when nothing answers", async () => {
   const error = await refusal(() => {
     throw new TypeError("connection refused");

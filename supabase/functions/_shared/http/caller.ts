@@ -1,6 +1,7 @@
 import { verifyCredentials } from "@supabase/server/core";
 import { sha256Hex } from "../bytes.ts";
 import type { CallRpc } from "../database.ts";
+import { coalesce } from "./coalesce.ts";
 import { problem } from "./problem.ts";
 
 export const ROLES = ["owner", "admin", "finance", "operator", "viewer"] as const;
@@ -39,15 +40,18 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
  * key. A credential that is present and wrong ends in 401, whatever else the request carries.
  */
 export function createIdentify({ call, keys }: CallerDeps): Identify {
+  const lookups = createLookups(call);
   return (request) => {
     const authorization = request.headers.get("authorization");
     const apikey = request.headers.get("apikey");
     const token = bearerToken(authorization);
     if (authorization !== null && token === null) return refuse("no bearer token could be read");
-    if (token?.startsWith(API_KEY_PREFIX)) return identifyTenant(call, request, token);
+    if (token?.startsWith(API_KEY_PREFIX)) return identifyTenant(lookups, request, token);
     // Clients of old send the project key in both headers: it is no session.
-    if (token !== null && token !== apikey) return identifyUser(call, keys, request, token, apikey);
-    if (apikey !== null) return identifySecret(call, keys, request, apikey);
+    if (token !== null && token !== apikey) {
+      return identifyUser(lookups, keys, request, token, apikey);
+    }
+    if (apikey !== null) return identifySecret(lookups, keys, request, apikey);
     return refuse("no credentials came with it", "missing_credentials");
   };
 }
@@ -56,9 +60,27 @@ function bearerToken(authorization: string | null): string | null {
   return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1] ?? null;
 }
 
-async function identifyTenant(call: CallRpc, request: Request, key: string): Promise<Identified> {
-  const rows = await call("resolve_api_key", { key_hash: await sha256Hex(key) });
-  const found = rows[0];
+/** What the database knows of keys and people. A burst of one caller asks it once. */
+function createLookups(call: CallRpc) {
+  return {
+    apiKey: coalesce(async (key_hash) => (await call("resolve_api_key", { key_hash }))[0]),
+    tenant: coalesce(async (wanted_tenant_id) =>
+      (await call("resolve_tenant", { wanted_tenant_id }))[0]
+    ),
+    member: coalesce(async (place) => {
+      const [wanted_tenant_id = "", wanted_user_id = ""] = place.split(" ");
+      return (await call("resolve_member", { wanted_tenant_id, wanted_user_id }))[0];
+    }),
+  };
+}
+type Lookups = ReturnType<typeof createLookups>;
+
+async function identifyTenant(
+  lookups: Lookups,
+  request: Request,
+  key: string,
+): Promise<Identified> {
+  const found = await lookups.apiKey(await sha256Hex(key));
   if (!found) return refuse("the API key is unknown or revoked");
   const named = namedTenant(request);
   if (named === "malformed") return refuseTenantId();
@@ -71,7 +93,7 @@ async function identifyTenant(call: CallRpc, request: Request, key: string): Pro
 }
 
 async function identifyUser(
-  call: CallRpc,
+  lookups: Lookups,
   keys: ProjectKeys,
   request: Request,
   token: string,
@@ -84,8 +106,7 @@ async function identifyUser(
   if (userId === undefined || !UUID.test(userId)) return refuse("the session is not valid");
   const named = namedTenant(request);
   if (named === null || named === "malformed") return refuseTenantId();
-  const rows = await call("resolve_member", { wanted_tenant_id: named, wanted_user_id: userId });
-  const found = rows[0];
+  const found = await lookups.member(`${named} ${userId}`);
   if (!found) return refuseMembership("The user is not of this tenant.");
   if (found.tenant_status === "suspended") return refuseSuspended();
   return {
@@ -95,7 +116,7 @@ async function identifyUser(
 }
 
 async function identifySecret(
-  call: CallRpc,
+  lookups: Lookups,
   keys: ProjectKeys,
   request: Request,
   apikey: string,
@@ -108,11 +129,11 @@ async function identifySecret(
   const named = namedTenant(request);
   if (named === "malformed") return refuseTenantId();
   if (named === null) return { ok: true, caller: { kind: "secret", tenantId: null } };
-  const rows = await call("resolve_tenant", { wanted_tenant_id: named });
-  if (!rows[0]) {
+  const found = await lookups.tenant(named);
+  if (!found) {
     return { ok: false, response: problem(404, "not_found", "x-tenant-id names no tenant.") };
   }
-  if (rows[0].tenant_status === "suspended") return refuseSuspended();
+  if (found.tenant_status === "suspended") return refuseSuspended();
   return { ok: true, caller: { kind: "secret", tenantId: named } };
 }
 

@@ -61,12 +61,15 @@ function redactText(name: string, text: string): string {
 const SECRET_TEXT =
   /\b(swy_|sb_secret_|sb_publishable_|EAA)[\w-]{6,}|\bBearer\s+\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*/g;
 const SECRET_PARAMETER = /([?&][\w.]*(?:token|secret|signature|apikey)[\w.]*=)[^&\s]+/gi;
+/** What Postgres says of a violated constraint: the rest of the text is the row. */
+const FAILING_ROW = /(Failing row contains ).*/gs;
 const INTERNATIONAL_NUMBER = /\+\d[\d ().-]{6,18}\d/g;
 const BARE_NUMBER = /(?<![\w.:-])\d{10,15}(?![\w.:-])/g;
 const MAIL_ADDRESS = /[\w.+-]+@[\w-]+(\.[\w-]+)+/g;
 
 function maskSecrets(text: string): string {
-  return text.replace(SECRET_TEXT, REDACTED).replace(SECRET_PARAMETER, `$1${REDACTED}`);
+  return text.replace(SECRET_TEXT, REDACTED).replace(SECRET_PARAMETER, `$1${REDACTED}`)
+    .replace(FAILING_ROW, `$1${REDACTED}`);
 }
 
 function maskPersonal(text: string): string {

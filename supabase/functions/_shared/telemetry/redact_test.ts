@@ -30,6 +30,9 @@ const cases: [label: string, fields: unknown, expected: unknown][] = [
     detail: "recipient 491…78 not allowed",
   }],
   ["a mail address", { detail: "ann.o@example.com bounced" }, { detail: "[mail address] bounced" }],
+  ["a row that broke a constraint", { detail: "Failing row contains (1, hello\nthere)." }, {
+    detail: "Failing row contains [redacted]",
+  }],
   ["an idempotency key", { idempotency_key: "order-4711-a" }, { idempotency_key: "orde…" }],
   ["a number under a secret's name", { token_count: 5, has_token: true }, {
     token_count: 5,
