@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { removePostgresFolder } from "../../local/postgres_folder.ts";
 import { findFreePorts } from "./free_ports.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
@@ -38,6 +39,7 @@ export async function startPlatform(
     interrupt(child);
     const { code } = await child.status;
     await drained;
+    await removePostgresFolder(dir);
     await Deno.remove(dir, { recursive: true });
     return code;
   }
