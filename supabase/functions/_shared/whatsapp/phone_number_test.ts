@@ -25,7 +25,7 @@ const refused: [label: string, written: string, reason: RegExp][] = [
   ["a user id", "DE.13491208655302741918", /user id/],
   ["a user id of a linked portfolio", "US.ENT.11815799212886844830", /user id/],
   ["a number of nobody's country", "+999123456789", /no possible/],
-  ["a number that is too short", "+1555", /no possible/],
+  ["a number that is too short", "+15551", /no possible/],
   ["a number that is too long", "+1650555123456", /no possible/],
   ["an extension", "+1 650 555 1234 ext. 5", /must be a phone number/],
   ["a domestic prefix", "0049 151 12345678", /no possible/],
