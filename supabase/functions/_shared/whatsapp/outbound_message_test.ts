@@ -134,7 +134,7 @@ const wrong: [rule: string, name: ExampleName, place: string, value: unknown, po
     ["has a known lane", "text", "/lane", "fast"],
     ["is sent at a time with offset", "text", "/send_at", "2026-11-22T10:00:00"],
     ["expires at a time with offset", "text", "/expires_at", 1_795_000_000],
-    ["does not expire in the past", "text", "/expires_at", "2026-11-22T03:59:59Z"],
+    ["does not expire now or before", "image", "/expires_at", "2026-11-22T04:00:00Z"],
     ["does not expire before it is sent", "text", "/expires_at", "2026-11-22T09:00:00Z"],
     ["has a client_ref of at most 200 characters", "text", "/client_ref", "x".repeat(201)],
     ["knows two policies for what is unknown", "text", "/on_unknown", "retry"],
