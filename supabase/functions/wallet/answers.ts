@@ -24,24 +24,29 @@ export function refuseKey(error: keyof typeof KEY_FAULTS): Response {
   return answerJson(400, { error, message: KEY_FAULTS[error] });
 }
 
+/** 422: every fault of the body, each with its pointer. */
 export function refuseRequest(errors: FieldError[]): Response {
   return problem(422, "invalid_request", "The request has fields that are not valid.", { errors });
 }
 
+/** 404: the same for an account of another tenant as for one that never was. */
 export function unknownAccount(): Response {
   return problem(404, "unknown_account", "The tenant has no such account.");
 }
 
+/** 404 for a path that the wallet does not have. */
 export function noSuchAddress(): Response {
   return problem(404, "not_found", "The wallet has nothing at this address.");
 }
 
+/** 405, naming the one method that the address takes. */
 export function wrongMethod(allowed: string): Response {
   return problem(405, "method_not_allowed", `This address takes ${allowed} alone.`, {
     headers: { allow: allowed },
   });
 }
 
+/** 501 for what the contract has and the wallet does not yet. */
 export function notImplemented(): Response {
   return problem(501, "not_implemented", "Holds and statements are not built yet.");
 }
@@ -114,6 +119,7 @@ function insufficientFunds(refusal: Extract<Refusal, { outcome: "insufficient_fu
   });
 }
 
+/** A JSON answer that is no problem document. */
 export function answerJson(status: number, body: Record<string, unknown>): Response {
   const headers = { "content-type": "application/json" };
   return new Response(JSON.stringify(body), { status, headers });

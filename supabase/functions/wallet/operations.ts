@@ -29,6 +29,7 @@ export interface Operation<Request extends Record<string, unknown>, Done> {
   tell(done: Done): Record<string, unknown>;
 }
 
+/** Opens a cash account. */
 export const openAccount: Operation<AccountRequest, OpenedAccount> = {
   name: "wallet.account",
   request: accountRequest,
@@ -37,6 +38,7 @@ export const openAccount: Operation<AccountRequest, OpenedAccount> = {
   tell: ({ id, currency, name }) => ({ id, currency, name }),
 };
 
+/** Moves money between two accounts of the tenant. */
 export const transferFunds: Operation<TransferRequest, MovedFunds> = {
   name: "wallet.transfer",
   request: transferRequest,
@@ -59,6 +61,7 @@ export const transferFunds: Operation<TransferRequest, MovedFunds> = {
   }),
 };
 
+/** Credits what a payment provider took in, once for each payment. */
 export const topUpAccount: Operation<TopUpRequest, CreditedPayment> = {
   name: "wallet.topup",
   request: topUpRequest,

@@ -19,8 +19,10 @@ const paymentId = z.string("must be text").regex(
   "must be 1 to 255 visible ASCII characters, as the payment provider spells it",
 );
 
+/** Body of POST /wallet/accounts. */
 export const accountRequest = z.strictObject({ currency, name: name.optional() });
 
+/** Body of POST /wallet/transfer; the amount is in minor units and fits one movement. */
 export const transferRequest = movable(z.strictObject({
   sourceAccountId: accountId,
   destinationAccountId: accountId,
@@ -28,6 +30,7 @@ export const transferRequest = movable(z.strictObject({
   currency,
 }));
 
+/** Body of POST /wallet/topups; the amount is in minor units and fits one movement. */
 export const topUpRequest = movable(z.strictObject({
   accountId,
   amount,
