@@ -1,6 +1,7 @@
 import { strict as assert } from "node:assert";
 
 import { withDatabase } from "../support/database.ts";
+import { eventually } from "../support/eventually.ts";
 
 // Where a hosted project differs from these, a migration would work here and fail there.
 
@@ -49,14 +50,14 @@ Deno.test("pg_cron's jobs are changed by its functions alone", async () => {
 
 Deno.test("pg_net queues a request and wakes its worker when the transaction commits", async () => {
   await withDatabase(async ({ sql, connect }) => {
-    const woken = Promise.withResolvers<string>();
-    await connect().listen("pg_net_wake", woken.resolve);
+    let isWoken = false;
+    await connect().listen("pg_net_wake", () => isWoken = true);
     await sql.begin(async (sql) => {
       await sql`select net.http_post(
         'http://127.0.0.1:1/a', body := '{"b": 1}', params := '{"q": "ä&=", "n": "1"}',
         headers := '{"apikey": "k"}')`;
     });
-    await woken.promise;
+    await eventually(() => Promise.resolve(isWoken));
     const [request] = await sql`
       select method, url, headers, convert_from(body, 'UTF8') as body, timeout_milliseconds
       from net.http_request_queue`;
