@@ -63,15 +63,22 @@ const COUNTED = {
   rejected: "dead",
 } as const satisfies Record<Settlement["outcome"], keyof DrainReport>;
 
+/** What ends a drain, or its idling, from outside. */
+export interface DrainSignals {
+  /** The isolate is about to end: what was claimed is settled, nothing more is claimed. */
+  stop: AbortSignal;
+  /** Another drain waits for this one to end: it does not stay for what is not due yet. */
+  somebodyWaits?: AbortSignal;
+}
+
 /**
- * Sends what is due until nothing is, the limits are reached or the signal asks to stop. Outcomes are
- * written back while sending goes on, so that a crash leaves few unknown. What it claimed it settles,
- * also after the signal.
+ * Sends what is due until nothing is, the limits are reached or it is told to stop. Outcomes are
+ * written back while sending goes on, so that a crash leaves few unknown.
  */
 export async function drain(
   deps: DrainDeps,
   limits: DrainLimits,
-  signal: AbortSignal,
+  signals: DrainSignals,
 ): Promise<DrainReport> {
   const startedAt = deps.now();
   const report = {
@@ -89,7 +96,8 @@ export async function drain(
     maxWaiting: MAX_SETTLEMENTS_WAITING,
   });
   const remainingMs = () => limits.maxDurationMs - (deps.now() - startedAt);
-  const mayGoOn = () => !signal.aborted && report.claimed < limits.maxMessages && remainingMs() > 0;
+  const mayGoOn = () =>
+    !signals.stop.aborted && report.claimed < limits.maxMessages && remainingMs() > 0;
 
   while (mayGoOn()) {
     const claimed = await deps.queue.claim(
@@ -98,7 +106,7 @@ export async function drain(
     report.claimed += claimed.length;
     if (claimed.length > 0) {
       await sendClaimed(deps, claimed, limits.concurrency, settlements, report);
-    } else if (!await waitForNext(deps, Math.min(limits.maxIdleMs, remainingMs()), signal)) {
+    } else if (!await waitForNext(deps, Math.min(limits.maxIdleMs, remainingMs()), signals)) {
       break;
     }
   }
@@ -179,13 +187,13 @@ async function freshToken(
 async function waitForNext(
   deps: DrainDeps,
   maxIdleMs: number,
-  signal: AbortSignal,
+  { stop, somebodyWaits }: DrainSignals,
 ): Promise<boolean> {
-  if (maxIdleMs <= 0) return false;
+  const ends = somebodyWaits === undefined ? stop : AbortSignal.any([stop, somebodyWaits]);
+  if (maxIdleMs <= 0 || ends.aborted) return false;
   const dueAt = await deps.queue.nextDueAt();
   if (dueAt === null) return false;
   const waitMs = Math.max(dueAt - deps.now(), MIN_IDLE_MS);
   if (waitMs > maxIdleMs) return false;
-  await deps.sleep(waitMs, signal).catch(() => {});
-  return true;
+  return await deps.sleep(waitMs, ends).then(() => true, () => false);
 }

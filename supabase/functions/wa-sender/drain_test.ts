@@ -116,7 +116,7 @@ function setup(
   return { deps, settlements, forgotten, lines, clock, waiting, handOns: () => handOns };
 }
 
-const goOn = new AbortController().signal;
+const goOn = { stop: new AbortController().signal };
 
 Deno.test("a drain sends all that is due, each once, and tells what came of it", async () => {
   const { deps, settlements } = setup([1, 2, 3].map(aMessage));
@@ -235,7 +235,7 @@ Deno.test("a drain that is asked to stop settles what it has claimed and claims 
     return Promise.resolve(ACCEPTED);
   };
   const { deps, settlements, waiting } = setup([1, 2, 3].map(aMessage), { send });
-  await drain(deps, { ...LIMITS, batch: 2 }, stop.signal);
+  await drain(deps, { ...LIMITS, batch: 2 }, { stop: stop.signal });
   assert.equal(settlements.length, 2);
   assert.equal(waiting.length, 1);
 });
@@ -259,4 +259,17 @@ Deno.test("an outcome is settled when the database comes back, not forgotten", a
   const report = await drain(deps, LIMITS, goOn);
   assert.equal(report.sent, 1);
   assert.equal(settlements.length, 1);
+});
+
+Deno.test("a drain does not idle while another one waits for it", async () => {
+  const { deps, clock } = setup([], { nextDueAt: () => 500 });
+  const somebodyWaits = new AbortController();
+  deps.sleep = (ms, signal) => {
+    clock.nowMs += ms / 2;
+    somebodyWaits.abort();
+    return signal?.aborted ? Promise.reject(signal.reason) : Promise.resolve();
+  };
+  const signals = { ...goOn, somebodyWaits: somebodyWaits.signal };
+  await drain(deps, { ...LIMITS, maxIdleMs: 1_000 }, signals);
+  assert.equal(clock.nowMs, 250);
 });

@@ -34,9 +34,10 @@ const send = createSend(createGraphClient({ fetch, baseUrl, version, now, sleep 
 const stopping = new AbortController();
 runtime.onShutdown((reason) => stopping.abort(reason));
 
-async function drainFor(maxIdleMs: number) {
+async function drainFor(maxIdleMs: number, somebodyWaits?: AbortSignal) {
   const deps = { queue, credentials, send, now, random, sleep, log };
-  const report = await drain(deps, { ...LIMITS, maxIdleMs }, stopping.signal);
+  const signals = { stop: stopping.signal, ...(somebodyWaits && { somebodyWaits }) };
+  const report = await drain(deps, { ...LIMITS, maxIdleMs }, signals);
   if (report.claimed > 0) log.info("outbound.drained", { ...report });
   await reportStatistics();
   return report;
@@ -45,7 +46,9 @@ async function drainFor(maxIdleMs: number) {
 const handler = createDrainEndpoint({
   identify,
   drainNow: () => drainFor(0),
-  drainInBackground: createTurnstile(() => drainFor(BACKGROUND_IDLE_MS)),
+  drainInBackground: createTurnstile((somebodyWaits) =>
+    drainFor(BACKGROUND_IDLE_MS, somebodyWaits)
+  ),
   keepAlive: runtime.keepAlive,
 });
 
