@@ -64,7 +64,7 @@ async function pushMigrations(
       ...["--yes", SUPABASE_CLI, "db", "push", "--yes", "--include-all"],
       ...[`--remote=${databaseUrl}?sslmode=disable`, "--workdir", project],
     ],
-    env: { DO_NOT_TRACK: "1", NO_COLOR: "1" },
+    env: { DO_NOT_TRACK: "1", SUPABASE_TELEMETRY_DISABLED: "1", NO_COLOR: "1" },
     stdin: "null",
   }).output().catch((cause) => {
     throw new Error("npx could not be started: install Node 20 or newer.", { cause });
