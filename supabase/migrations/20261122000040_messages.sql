@@ -44,7 +44,6 @@ create table if not exists switchyard.messages (
   )),
   constraint on_unknown_is_known check (on_unknown in ('resend', 'dead_letter')),
   constraint client_ref_has_at_most_200_characters check (char_length(client_ref) <= 200),
-  constraint expires_after_planned_send check (expires_at > planned_send_at),
   constraint only_queued_or_sending_is_in_queue check (
     queue_entry_id is null or status not in ('expired', 'cancelled', 'dead', 'outcome_unknown')
   ),

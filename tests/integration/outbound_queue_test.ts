@@ -261,6 +261,20 @@ Deno.test("a message that expired while it waited is never sent", () =>
     assert.equal((await claim(sql, 10, later(6_000))).length, 1, "the next of its pair goes on");
   }));
 
+Deno.test("a message whose slot lies beyond its expiry is accepted, harms no neighbour and expires", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql, { throughputPerSecond: 1 });
+    const expires_at = later(1_000).toISOString();
+    const answers = await enqueue(sql, tenancy, [
+      anItem(tenancy),
+      anItem(tenancy, { to: "+15550200002", expires_at }),
+    ], NOW);
+    assert.deepEqual(answers.map(({ outcome }) => outcome), ["accepted", "accepted"]);
+    const claims = await claim(sql, 10, later(60_000));
+    assert.deepEqual(claims.map(({ id }) => id), [answers[0]!.id]);
+    assert.equal((await readMessages(sql, tenancy))[1]!.status, "expired");
+  }));
+
 Deno.test("messages of a suspended tenant wait, and go when it is active again", () =>
   inFreshDatabase(async (sql) => {
     const tenancy = await createTenancy(sql);

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { CREDENTIAL_TTL_MS, MAX_CREDENTIALS } from "../_shared/credentials/credentials.ts";
 import type { CredentialCounters } from "../_shared/credentials/statistics_store.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import type { Command } from "./admin.ts";
@@ -48,10 +49,6 @@ async function readCounters(
   }
 }
 
-/** Of each isolate's cache, as credentials.ts builds it. */
-const MAX_CREDENTIALS = 1_000;
-const TTL_SECONDS = 900;
-
 const NOTHING: CredentialCounters = {
   total_requests: 0,
   cache_hits: 0,
@@ -67,7 +64,7 @@ function describe(counters: CredentialCounters | null): Record<string, unknown> 
     // Isolates come and go without saying what they hold.
     size: null,
     max_size: MAX_CREDENTIALS,
-    ttl: TTL_SECONDS,
+    ttl: CREDENTIAL_TTL_MS / 1_000,
     hit_rate: `${rate.toFixed(1)}%`,
     hits: cache_hits,
     misses: total_requests - cache_hits,

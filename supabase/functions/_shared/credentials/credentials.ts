@@ -35,8 +35,9 @@ export interface CredentialsDeps {
   now: () => number;
 }
 
-const MAX_CREDENTIALS = 1_000;
-const TTL_MS = 15 * 60_000;
+/** Tokens kept in the memory of one isolate, the least recently used make room. */
+export const MAX_CREDENTIALS = 1_000;
+export const CREDENTIAL_TTL_MS = 15 * 60_000;
 
 /**
  * Tokens by sender and version: a rotated one is never served from here, since the claim asks for
@@ -46,7 +47,7 @@ const TTL_MS = 15 * 60_000;
 export function createCredentials(deps: CredentialsDeps): Credentials {
   const cache = new LRUCache<string, string>({
     max: MAX_CREDENTIALS,
-    ttl: TTL_MS,
+    ttl: CREDENTIAL_TTL_MS,
     perf: { now: deps.now },
     // A test's clock may begin at any value, and TTLs are minutes: no need to buffer the clock.
     ttlResolution: 0,
