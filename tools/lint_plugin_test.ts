@@ -146,6 +146,12 @@ const cases: [title: string, path: string, source: string, expected: string[]][]
   ["a library's word may be destructured", pure, `const { data, error } = await call();`, []],
   ["a file is no helper", "local/test_helpers.ts", ``, ["switchyard/names"]],
   ["a database is not data", pure, `const database = 1; const handler = 2;`, []],
+  [
+    "a word inside another is not it",
+    "tests/support/platform_database.ts",
+    `const base64 = 1;`,
+    [],
+  ],
   ["the Data API keeps its name", "local/data_api.ts", `function startDataApi() {}`, []],
   ["an outer word is found inside camelCase", pure, `const baseData = 1;`, ["switchyard/names"]],
   // barrels

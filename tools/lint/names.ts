@@ -17,21 +17,25 @@ const bannedWords: ReadonlySet<string> = new Set([
   "handle",
 ]);
 
-/** Names of the field that happen to contain a banned word. */
-const properNouns: readonly RegExp[] = [
-  /data_?api/i, // Supabase's Data API
-  /service_?role/i, // the Postgres role
-  /service_?(message|conversation)/i, // Meta's word for what is free within 24 hours
-  /form_?data/i, // the web's FormData
-  /callback_?data/i, // Meta's biz_opaque_callback_data
-  /base_?(64|url|path)/i, // encodings and addresses
+/** Names of the field that happen to contain a banned word, in snake case. */
+const properNouns: readonly string[] = [
+  "data_api", // Supabase's
+  "service_role", // the Postgres role
+  "service_message", // what Meta calls free within 24 hours
+  "service_messages",
+  "service_conversation",
+  "form_data", // the web's FormData
+  "callback_data", // Meta's biz_opaque_callback_data
+  "base_url",
+  "base_path",
 ];
 
 /** Returns the first banned word of an identifier or file name, or null. */
 export function findBannedWord(name: string): string | null {
-  const cleaned = properNouns.reduce((rest, noun) => rest.replace(noun, "_"), name);
-  const words = cleaned.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase().split(/[^a-z0-9]+/);
-  return words.find((word) => bannedWords.has(word)) ?? null;
+  const snakeCase = name.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
+  const marked = `_${snakeCase.replaceAll(/[^a-z0-9]+/g, "_")}_`;
+  const rest = properNouns.reduce((left, noun) => left.replaceAll(`_${noun}_`, "_"), marked);
+  return rest.split("_").find((word) => bannedWords.has(word)) ?? null;
 }
 
 /** `switchyard/names`: what is declared, and the file itself, is called what it is. */
