@@ -18,6 +18,7 @@ import { type Platform, startPlatform } from "./start_platform.ts";
 import { createProgress, createScreen, formatSeconds, type Screen } from "./start_screen.ts";
 import { type Stopper, watchForStop } from "./start_stop.ts";
 import { showTable } from "./start_table.ts";
+import { refuseMissingTools } from "./start_tools.ts";
 
 async function main(args: string[]): Promise<number> {
   // Inside a task the folder is the repository's; the one that it was called from is kept here.
@@ -52,6 +53,7 @@ async function run(flags: StartFlags): Promise<number> {
 }
 
 async function runIn(flags: StartFlags, screen: Screen, stop: Stopper): Promise<number> {
+  refuseMissingTools(Deno.env.get("PATH") ?? "");
   const ports = portsFrom(flags.port);
   screen.line(`\n  ${screen.bold("Switchyard")} ${screen.dim(flags.dir)}\n`);
   await using folder = await openFolder(flags.dir, { fresh: flags.fresh });

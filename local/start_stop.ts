@@ -7,6 +7,9 @@ export interface Stopper {
   close(): void;
 }
 
+// A terminal signals all processes at once, and `deno task` hands its own signal on: that is one
+// Ctrl-C, not two.
+const SAME_REQUEST_MS = 500;
 const LOOK_MS = Deno.build.os === "linux" ? 500 : 3_000;
 
 /**
@@ -16,25 +19,25 @@ const LOOK_MS = Deno.build.os === "linux" ? 500 : 3_000;
  */
 export function watchForStop(onAsked: () => void): Stopper {
   const asked = Promise.withResolvers<void>();
-  let count = 0;
+  let askedAt: number | undefined;
   const ask = () => {
-    count += 1;
-    if (count === 1) {
-      onAsked();
-      asked.resolve();
-    } else Deno.exit(1);
+    if (askedAt !== undefined && Date.now() - askedAt > SAME_REQUEST_MS) Deno.exit(1);
+    if (askedAt !== undefined) return;
+    askedAt = Date.now();
+    onAsked();
+    asked.resolve();
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const signal of signals) Deno.addSignalListener(signal, ask);
   const launchers = findLaunchers(Deno.ppid);
   const timer = setInterval(async () => {
     for (const { pid, identity } of await launchers) {
-      if (count === 0 && await identifyProcess(pid) !== identity) ask();
+      if (askedAt === undefined && await identifyProcess(pid) !== identity) ask();
     }
   }, LOOK_MS);
   return {
     asked: asked.promise,
-    isAsked: () => count > 0,
+    isAsked: () => askedAt !== undefined,
     close() {
       clearInterval(timer);
       for (const signal of signals) Deno.removeSignalListener(signal, ask);
