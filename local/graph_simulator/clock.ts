@@ -8,6 +8,8 @@ export interface Clock {
   now(): number;
   after(delayMs: number, callback: () => void): Cancel;
   advance(byMs: number): void;
+  /** How long until something is planned; null when nothing is. */
+  untilNextMs(): number | null;
   stop(): void;
 }
 
@@ -77,6 +79,10 @@ export function createClock(outside: { now: () => number; wakeAfter: WakeAfter }
       standingAt = now();
       addedMs += byMs;
       fireUntil(target, true);
+    },
+    untilNextMs() {
+      const due = dueTimes.smallest();
+      return due === undefined ? null : Math.max(due - now(), 0);
     },
     stop() {
       stopped = true;

@@ -105,13 +105,17 @@ function createTraffic(
   const timeoutMs = () => settings.current.webhooks.timeout_ms;
   const poster = createWebhookPoster({ clock, fetch, timeoutMs });
   const idleness = createIdleness(clock, () => statuses.planned() === 0 && delivery.isQuiet());
+  const answered = createIdleness(clock, () => delivery.pending().in_flight === 0);
   const delivery: Delivery = createDelivery({
     clock,
     random,
     settings,
     post: poster.post,
     subscriber: () => subscription,
-    onQuiet: idleness.look,
+    onAnswered() {
+      idleness.look();
+      answered.look();
+    },
     onLost: () => log("The webhook queue is full: an update was dropped."),
   });
   const statuses: Statuses = createStatuses({
@@ -122,7 +126,7 @@ function createTraffic(
     onStatus: screen.showStatus,
     onHeld: idleness.look,
   });
-  return { poster, idleness, delivery, statuses };
+  return { poster, idleness, answered, delivery, statuses };
 }
 
 /** What `POST /_control/reset` may be asked to reset. */

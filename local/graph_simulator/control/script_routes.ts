@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { z } from "zod";
+import { travel } from "../script/time_travel.ts";
 import { resettableParts, type World } from "../simulator.ts";
 
 const resetSchema = z.strictObject({ only: z.array(z.enum(resettableParts)).optional() });
@@ -7,6 +8,9 @@ const clockSchema = z.strictObject({ advance_ms: z.number().int().nonnegative() 
 const idleQuery = z.strictObject({
   timeout_ms: z.coerce.number().int().min(0).max(120_000).default(10_000),
 });
+
+/** How long a journey through time waits for the webhooks of one moment. */
+const LONGEST_ANSWER_MS = 250;
 
 /** The script: rules of misbehaviour, settings, the clock, and back to the beginning. */
 export function scriptRoutes(world: World): Hono {
@@ -28,7 +32,8 @@ export function scriptRoutes(world: World): Hono {
   api.patch("/settings", async (c) => c.json(settings.patch(await c.req.json())));
 
   api.post("/clock", async (c) => {
-    clock.advance(clockSchema.parse(await c.req.json()).advance_ms);
+    const { advance_ms } = clockSchema.parse(await c.req.json());
+    await travel(clock, advance_ms, () => world.answered.wait(LONGEST_ANSWER_MS));
     return c.json({ now: clock.now() });
   });
   api.get("/clock", (c) => c.json({ now: clock.now() }));

@@ -110,10 +110,13 @@ function pacedTreatment({ template }: Admission, treatment: Treatment): Treatmen
   return { ...treatment, path, messageStatus: "held_for_quality_assessment" };
 }
 
-function successText({ input, waId, userId, type }: Admission, message: AcceptedMessage): string {
-  const contact = waId === null
-    ? { input, user_id: userId }
-    : { input, wa_id: message.waId ?? waId };
+function successText({ input, userId, type }: Admission, message: AcceptedMessage): string {
+  const contact = {
+    input,
+    ...(message.waId === null ? {} : { wa_id: message.waId }),
+    // Told only to a caller that wrote to a user id.
+    ...(input === userId ? { user_id: userId } : {}),
+  };
   const messageStatus = message.treatment.messageStatus ?? "accepted";
   return JSON.stringify({
     messaging_product: "whatsapp",

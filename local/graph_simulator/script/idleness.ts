@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 
-/** Lets a test wait until nothing is left to be reported, instead of sleeping. */
+/** Lets a test wait until something is done, instead of sleeping. */
 export interface Idleness {
   /** Looks again whether everything is done; to be called whenever something ends. */
   look(): void;

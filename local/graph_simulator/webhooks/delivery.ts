@@ -46,7 +46,8 @@ export interface DeliveryDeps {
   settings: SettingsHolder;
   post: PostWebhook;
   subscriber: () => Subscriber;
-  onQuiet: () => void;
+  /** Called whenever a webhook was answered, or was not in time. */
+  onAnswered: () => void;
   onLost: (updates: number) => void;
 }
 
@@ -127,7 +128,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     if (!accepted) retries.plan(batch, tried + 1, batch.createdAt);
     // Only what had to wait for a free connection: everything else waits for its batch.
     if (heldBack) flush();
-    if (waiting === 0 && inFlight === 0) deps.onQuiet();
+    deps.onAnswered();
   }
 
   function planLateCopies(batch: Batch): void {

@@ -14,7 +14,7 @@ import { contactOf } from "./status_item.ts";
 
 /** What `POST /_control/inbound` takes; the content stands beside `type`, as in a webhook. */
 export const inboundSchema = z.looseObject({
-  from: z.string().regex(/\d{6,}/),
+  from: z.string().refine((from) => digitsOf(from).length >= 6, "is no phone number"),
   phone_number_id: z.string().regex(/^\d+$/),
   type: z.string().min(1),
   id: z.string().optional(),

@@ -77,10 +77,11 @@ function addToChange(entry: Entry, changes: Map<string, Change>, update: NumberU
   if (update.contact !== null) addContact(change.value, update.contact);
 }
 
-function emptyValue({ number, list }: NumberUpdate): Record<string, unknown> {
+function emptyValue({ number, list, contact }: NumberUpdate): Record<string, unknown> {
   return {
     messaging_product: "whatsapp",
     metadata: { display_phone_number: number.waId, phone_number_id: number.phoneNumberId },
+    ...(contact === null ? {} : { contacts: [] }),
     [list]: [],
   };
 }

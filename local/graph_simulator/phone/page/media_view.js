@@ -40,6 +40,6 @@ export function locationView({ latitude, longitude, name, address }) {
 
 /** At most two letters that stand for a name. */
 export function initials(name = "") {
-  const words = String(name).split(/\s+/).filter(Boolean);
+  const words = String(name).split(/\s+/).filter((word) => /^\p{L}/u.test(word));
   return words.slice(0, 2).map((word) => [...word][0]).join("").toUpperCase() || "?";
 }

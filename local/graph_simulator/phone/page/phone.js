@@ -17,7 +17,9 @@ export function createPhone(waId, onChange) {
     const index = chat.messages.findIndex(({ id }) => id === message.id);
     if (index < 0) chat.messages.push(message);
     else chat.messages[index] = message;
-    onChange(business);
+    // A number that the simulator has met only now has a name to be asked for.
+    if (state.businesses.some((one) => one.phone_number_id === business)) onChange(business);
+    else load();
   }
 
   /** Meta shows "typing" until the answer comes, for 25 seconds at most. */
