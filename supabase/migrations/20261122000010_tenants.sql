@@ -6,12 +6,15 @@ create table if not exists switchyard.tenants (
   slug text not null,
   name text not null,
   status text not null default 'active',
+  limit_messages integer not null default 80,
+  limit_window_seconds integer not null default 60,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint tenant_slug_is_unique unique (slug),
   constraint slug_is_a_dns_label check (slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
   constraint name_has_1_to_200_characters check (char_length(name) between 1 and 200),
-  constraint status_is_known check (status in ('active', 'suspended'))
+  constraint status_is_known check (status in ('active', 'suspended')),
+  constraint limit_is_positive check (limit_messages > 0 and limit_window_seconds > 0)
 );
 
 create table if not exists switchyard.tenant_members (

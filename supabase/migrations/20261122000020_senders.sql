@@ -16,6 +16,11 @@ create table if not exists switchyard.senders (
   credential_version integer not null default 1,
   status text not null default 'active',
   throughput_per_second integer not null default 80,
+  -- Below the throughput after Meta said that it was too much; raised again by the tick.
+  slowed_per_second numeric,
+  slowed_at timestamptz,
+  -- Until then nothing of it is read: what would stop its messages is known.
+  held_until timestamptz,
   limit_messages integer,
   limit_window_seconds integer,
   created_at timestamptz not null default now(),
@@ -33,21 +38,26 @@ create table if not exists switchyard.senders (
 create index if not exists senders_tenant_id on switchyard.senders (tenant_id);
 create index if not exists senders_business_account_id on switchyard.senders (business_account_id);
 
--- When the next message of a sender may go: one row a share, moved forward by every acceptance. The
--- urgent lane has a share of its own, so that it never stands behind a campaign.
-create table if not exists switchyard.sender_pacing (
+-- The two shares of a sender's rate. next_slot_at says when its next message may go and moves forward
+-- with every acceptance; head_due_at says when the first message of its backlog is due, or earlier, so
+-- that looking for work costs nothing for those who have none or are held back. appended counts what
+-- came into the backlog: who recomputes the head sees by it that somebody was quicker.
+create table if not exists switchyard.sender_lanes (
   sender_id uuid not null references switchyard.senders (id) on delete cascade,
   share text not null,
   next_slot_at timestamptz not null default '-infinity',
+  head_due_at timestamptz not null default 'infinity',
+  appended bigint not null default 0,
   primary key (sender_id, share),
   constraint share_is_known check (share in ('urgent', 'other'))
 ) with (fillfactor = 50);
+create index if not exists sender_lanes_head on switchyard.sender_lanes (head_due_at);
 
 create or replace trigger senders_updated_at before update on switchyard.senders
   for each row execute function switchyard.touch_updated_at();
 
 alter table switchyard.senders enable row level security;
-alter table switchyard.sender_pacing enable row level security;
+alter table switchyard.sender_lanes enable row level security;
 
 -- Gives a tenant a phone number; a number belongs to one tenant only.
 create or replace function switchyard_api.add_sender(tenant_id uuid, sender jsonb, actor jsonb)
@@ -86,7 +96,7 @@ begin
     (sender -> 'limit' ->> 'messages')::integer,
     (sender -> 'limit' ->> 'window_seconds')::integer
   );
-  insert into switchyard.sender_pacing (sender_id, share) values (v_id, 'urgent'), (v_id, 'other');
+  insert into switchyard.sender_lanes (sender_id, share) values (v_id, 'urgent'), (v_id, 'other');
 
   perform switchyard.write_audit(add_sender.tenant_id, actor, 'sender.added', v_phone_number_id, '{}');
   return jsonb_build_object('outcome', 'created', 'id', v_id);

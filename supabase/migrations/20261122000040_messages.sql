@@ -13,6 +13,7 @@ create table if not exists switchyard.messages (
   content jsonb not null,
   context jsonb,
   lane text not null,
+  share text not null generated always as (case lane when 'urgent' then 'urgent' else 'other' end) stored,
   status text not null default 'queued',
   on_unknown text,
   client_ref text,
@@ -54,7 +55,8 @@ create table if not exists switchyard.messages (
   autovacuum_vacuum_cost_delay = 2
 );
 
-create index if not exists messages_backlog on switchyard.messages (due_at, accepted_no)
+create index if not exists messages_backlog
+  on switchyard.messages (sender_id, share, due_at, accepted_no)
   where status = 'queued' and queue_entry_id is null and not waits_turn;
 create unique index if not exists one_message_of_a_pair_at_a_time
   on switchyard.messages (sender_id, recipient) where holds_pair;

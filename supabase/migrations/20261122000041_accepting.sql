@@ -1,41 +1,74 @@
 -- Accepting messages: idempotency key, slot and row in one transaction.
 -- Locks nothing. Undo: drop the functions below.
 
--- Gives every message of a sender and share its slot: one conditional update of the pacing row (generic
--- cell rate algorithm), so that no two messages share a moment and a burst of an eighth of a second is
--- let through at once. The urgent share is a fifth of the sender's rate, the other share is the rest.
+-- Gives every message of a sender and share its slot: one conditional update of the lane (generic cell
+-- rate algorithm), so that no two messages share a moment and a burst of an eighth of a second is let
+-- through at once. The urgent share is a fifth of the sender's rate, the other share is the rest.
 create or replace function switchyard.reserve_slots(
-  sender_id uuid, share text, throughput_per_second integer, slots integer, at timestamptz
+  sender_id uuid, share text, per_second numeric, slots integer, at timestamptz
 )
 returns table (first_slot_at timestamptz, slot_interval interval)
 language sql
 set search_path = ''
 as $$
   with rate as (
-    select make_interval(secs => 1.0 / (throughput_per_second
+    select make_interval(secs => 1.0 / (per_second
       * case reserve_slots.share when 'urgent' then 0.2 else 0.8 end)) as step
   )
-  update switchyard.sender_pacing p
-  set next_slot_at = greatest(p.next_slot_at, reserve_slots.at - interval '125 milliseconds')
-    + slots * rate.step
+  update switchyard.sender_lanes l
+  set
+    next_slot_at = greatest(l.next_slot_at, reserve_slots.at - interval '125 milliseconds')
+      + slots * rate.step,
+    head_due_at = least(l.head_due_at, greatest(l.next_slot_at, reserve_slots.at)),
+    appended = l.appended + 1
   from rate
-  where p.sender_id = reserve_slots.sender_id and p.share = reserve_slots.share
-  returning p.next_slot_at - slots * rate.step, rate.step;
+  where l.sender_id = reserve_slots.sender_id and l.share = reserve_slots.share
+  returning l.next_slot_at - slots * rate.step, rate.step;
+$$;
+
+-- Tells the lanes that messages came into their backlog in another way than through a slot. Lanes are
+-- always locked in one order.
+create or replace function switchyard.lower_heads(message_ids uuid[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform from switchyard.sender_lanes l
+  where (l.sender_id, l.share) in (
+    select m.sender_id, m.share from switchyard.messages m where m.id = any (message_ids))
+  order by l.sender_id, l.share
+  for update;
+
+  update switchyard.sender_lanes l
+  set head_due_at = least(l.head_due_at, came.due_at), appended = l.appended + 1
+  from (
+    select m.sender_id, m.share, min(m.due_at) as due_at
+    from switchyard.messages m
+    where m.id = any (message_ids) and m.status = 'queued' and m.queue_entry_id is null
+      and not m.waits_turn
+    group by m.sender_id, m.share
+  ) came
+  where l.sender_id = came.sender_id and l.share = came.share;
+end;
 $$;
 
 -- Writes accepted messages with their slots. A message asked for later than its slot takes no slot: it
 -- is due when it was asked for, and the limits at send time hold for it.
 create or replace function switchyard.insert_messages(tenant_id uuid, items jsonb, at timestamptz)
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+declare
+  v_scheduled uuid[];
+begin
   with item as (
     select i.*,
       case when i.lane = 'urgent' then 'urgent' else 'other' end as share,
       i.send_at is not null and i.send_at > insert_messages.at as is_scheduled
     from jsonb_to_recordset(items) as i (
-      index integer, id uuid, sender_id uuid, throughput integer, "to" text, type text,
+      index integer, id uuid, sender_id uuid, per_second numeric, "to" text, type text,
       content jsonb, context jsonb, lane text, send_at timestamptz, expires_at timestamptz,
       client_ref text, on_unknown text)
   ), place as (
@@ -43,37 +76,41 @@ as $$
       partition by item.sender_id, item.share, item.is_scheduled order by item.index) - 1 as nth
     from item
   ), demand as (
-    select sender_id, share, throughput, count(*)::integer as slots
+    select sender_id, share, per_second, count(*)::integer as slots
     from item
     where not is_scheduled
-    group by sender_id, share, throughput
+    group by sender_id, share, per_second
     order by sender_id, share
   ), reserved as (
     select d.sender_id, d.share, r.first_slot_at, r.slot_interval
     from demand d
     cross join lateral switchyard.reserve_slots(
-      d.sender_id, d.share, d.throughput, d.slots, insert_messages.at) r
+      d.sender_id, d.share, d.per_second, d.slots, insert_messages.at) r
   ), planned as (
     select p.*, case when p.is_scheduled then p.send_at
       else greatest(r.first_slot_at + p.nth * r.slot_interval, insert_messages.at) end as planned_at
     from place p
     left join reserved r on r.sender_id = p.sender_id and r.share = p.share
+  ), inserted as (
+    insert into switchyard.messages (
+      id, tenant_id, sender_id, recipient, type, content, context, lane, on_unknown, client_ref,
+      planned_send_at, due_at, expires_at, created_at
+    )
+    select id, insert_messages.tenant_id, sender_id, "to", type, content, context,
+      coalesce(lane, 'normal'), on_unknown, client_ref, planned_at, planned_at,
+      coalesce(expires_at, planned_at + interval '24 hours'), insert_messages.at
+    from planned
+    order by index
   )
-  insert into switchyard.messages (
-    id, tenant_id, sender_id, recipient, type, content, context, lane, on_unknown, client_ref,
-    planned_send_at, due_at, expires_at, created_at
-  )
-  select id, insert_messages.tenant_id, sender_id, "to", type, content, context,
-    coalesce(lane, 'normal'), on_unknown, client_ref, planned_at, planned_at,
-    coalesce(expires_at, planned_at + interval '24 hours'), insert_messages.at
-  from planned
-  order by index;
+  select array_agg(id) into v_scheduled from planned where is_scheduled;
+  perform switchyard.lower_heads(v_scheduled) where v_scheduled is not null;
+end;
 $$;
 
 -- Accepts messages of one tenant, all in the transaction of the caller: idempotency keys, slots and
 -- rows commit together or not at all. An item of an unknown sender is refused and takes no key; an item
 -- whose key was used before answers with the first message, or names the fields that differ.
--- Keys and pacing rows are locked in one order, so that batches never deadlock.
+-- Keys and lanes are locked in one order, so that batches never deadlock.
 create or replace function switchyard.accept_messages(tenant_id uuid, items jsonb, at timestamptz)
 returns table (index integer, outcome text, id uuid, planned_send_at timestamptz, detail jsonb)
 language plpgsql
@@ -84,7 +121,8 @@ declare
   v_items jsonb;
 begin
   select jsonb_agg(item || jsonb_build_object(
-    'id', switchyard.new_id(), 'sender_id', s.id, 'throughput', s.throughput_per_second))
+    'id', switchyard.new_id(), 'sender_id', s.id,
+    'per_second', coalesce(s.slowed_per_second, s.throughput_per_second)))
   into v_items
   from jsonb_array_elements(items) item
   left join switchyard.senders s

@@ -119,6 +119,14 @@ begin
     id uuid, outcome text, wamid text, error jsonb, due_at timestamptz, unknown_until timestamptz)
   where m.id = o.id and o.id = any (settled_ids);
 
+  perform switchyard.lower_heads(array_agg(m.id))
+  from switchyard.messages m
+  where m.id = any (settled_ids) and m.status = 'queued' having count(*) > 0;
+  perform switchyard.slow_down_senders(array_agg(distinct m.sender_id), record_outcomes.at)
+  from jsonb_to_recordset(outcomes) as o (id uuid, throttled boolean)
+  join switchyard.messages m on m.id = o.id
+  where o.throttled and o.id = any (settled_ids) having count(*) > 0;
+
   for v_rejected in
     select array_agg(o.id) as ids, o.error
     from jsonb_to_recordset(outcomes) as o (id uuid, outcome text, error jsonb)
@@ -141,7 +149,7 @@ $$;
 -- Writes back what came of claimed messages. Only the attempt that was given out is settled, in the
 -- statement that checks it: a worker that comes late changes nothing, except that it may still say what
 -- became of an attempt which was taken for lost.
--- Outcomes: accepted {wamid}, retry {due_at}, deferred {due_at} (not called), rejected,
+-- Outcomes: accepted {wamid}, retry {due_at, throttled?}, deferred {due_at} (not called), rejected,
 -- unknown {unknown_until}.
 create or replace function switchyard_api.settle_messages(
   outcomes jsonb, at timestamptz default clock_timestamp()
@@ -228,6 +236,7 @@ begin
   update switchyard.messages m
   set status = 'queued', due_at = resolve_unknown_messages.at, unknown_until = null
   where m.id = any (v_due) and m.id <> all (v_dead);
+  perform switchyard.lower_heads(v_due) where cardinality(v_due) > 0;
   return cardinality(v_due);
 end;
 $$;

@@ -60,6 +60,7 @@ as $$
 begin
   update switchyard.settings set ticked_at = tick.at;
   perform switchyard.resolve_unknown_messages(tick.at, 1000);
+  perform switchyard.speed_up_senders(tick.at);
 
   if exists (select from pgmq.q_wa_outbound q where q.vt <= tick.at)
     or switchyard_api.next_due_at() <= tick.at
@@ -99,10 +100,17 @@ as $$
       select jsonb_build_object('depth', count(*),
         'oldest_age_seconds', coalesce(extract(epoch from health_snapshot.at - min(due_at)), 0))
       from (
-        select m.due_at from switchyard.messages m
-        where m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
-          and m.due_at <= health_snapshot.at
-        order by m.due_at, m.accepted_no limit 10000
+        select due.due_at
+        from switchyard.sender_lanes l
+        cross join lateral (
+          select m.due_at from switchyard.messages m
+          where m.sender_id = l.sender_id and m.share = l.share
+            and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
+            and m.due_at <= health_snapshot.at
+          order by m.due_at, m.accepted_no limit 10000
+        ) due
+        where l.head_due_at <= health_snapshot.at
+        limit 10000
       ) due),
     'outbound_in_flight', (
       select count(*) from (select from pgmq.q_wa_outbound limit 10000) entry),

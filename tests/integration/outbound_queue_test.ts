@@ -331,3 +331,127 @@ Deno.test("a status that Meta reported before the answer was settled is not move
     assert.equal(row!.wamid, "wamid.x");
     assert.equal(row!.holds_pair, false);
   }));
+
+function aBatch(tenancy: Parameters<typeof anItem>[0], count: number, overrides = {}) {
+  return Array.from(
+    { length: count },
+    (_, i) => anItem(tenancy, { to: `+155504${10_000 + i}`, ...overrides }),
+  );
+}
+
+Deno.test("a backlog of one sender does not stand before the message of another", () =>
+  inFreshDatabase(async (sql) => {
+    const [big, small] = [await createTenancy(sql), await createTenancy(sql)];
+    await enqueue(sql, big, aBatch(big, 500), NOW);
+    const [answer] = await enqueue(sql, small, [anItem(small)], later(30_000));
+    const claims = await claim(sql, 10, later(30_000));
+    assert.ok(claims.some(({ id }) => id === answer!.id));
+  }));
+
+Deno.test("an urgent message is claimed before all others that are due", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, aBatch(tenancy, 100, { lane: "bulk" }), NOW);
+    const [urgent] = await enqueue(
+      sql,
+      tenancy,
+      [anItem(tenancy, { lane: "urgent" })],
+      later(5_000),
+    );
+    assert.equal((await claim(sql, 10, later(5_000)))[0]!.id, urgent!.id);
+  }));
+
+Deno.test("an urgent message does not wait for one of its pair whose outcome is unknown", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy), anItem(tenancy)], NOW);
+    const unknown_until = later(60_000).toISOString();
+    await settle(
+      sql,
+      await claim(sql, 10, NOW),
+      () => ({ outcome: "unknown", unknown_until }),
+      NOW,
+    );
+    assert.deepEqual(await claim(sql, 10, later(1_000)), [], "the normal one waits");
+    const [urgent] = await enqueue(
+      sql,
+      tenancy,
+      [anItem(tenancy, { lane: "urgent" })],
+      later(2_000),
+    );
+    assert.deepEqual((await claim(sql, 10, later(2_000))).map(({ id }) => id), [urgent!.id]);
+  }));
+
+Deno.test("of a sender that is held back nothing is read until the hold ends", () =>
+  inFreshDatabase(async (sql) => {
+    const [held, free] = [await createTenancy(sql), await createTenancy(sql)];
+    await enqueue(sql, held, aBatch(held, 20), NOW);
+    await sql`select switchyard_api.hold_senders(${sql.json([held.senderId])}, ${later(60_000)})`;
+    assert.deepEqual(await claim(sql, 10, later(30_000)), []);
+    assert.equal(await queueLength(sql), 0);
+    const [due] = await sql`select switchyard_api.next_due_at() as at`;
+    assert.deepEqual(due!.at, later(60_000));
+    await enqueue(sql, free, [anItem(free)], later(30_000));
+    assert.equal((await claim(sql, 10, later(30_000))).length, 1);
+    assert.equal((await claim(sql, 20, later(60_000))).length, 20);
+  }));
+
+Deno.test("a sender that Meta calls too fast is slowed once for many answers, and gently raised", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql, { throughputPerSecond: 80 });
+    const rate = async () => {
+      const [row] = await sql`
+        select coalesce(slowed_per_second, throughput_per_second)::float as rate
+        from switchyard.senders where id = ${tenancy.senderId}`;
+      return row!.rate;
+    };
+    await enqueue(sql, tenancy, aBatch(tenancy, 10), NOW);
+    const throttled = { outcome: "retry", due_at: later(10_000).toISOString(), throttled: true };
+    for (let i = 0; i < 2; i++) {
+      await settle(sql, await claim(sql, 5, NOW), () => throttled, later(i * 1_000));
+    }
+    assert.equal(await rate(), 40);
+    await sql`select switchyard.speed_up_senders(${later(5_000)})`;
+    assert.equal(await rate(), 40);
+    await sql`select switchyard.speed_up_senders(${later(10_000)})`;
+    assert.equal(await rate(), 44);
+    for (let i = 2; i < 12; i++) {
+      await sql`select switchyard.speed_up_senders(${later(i * 10_000)})`;
+    }
+    assert.equal(await rate(), 80);
+  }));
+
+Deno.test("the head of a lane is never later than its first message, whatever happens at once", () =>
+  inFreshDatabase(async (sql, connect) => {
+    const tenancy = await createTenancy(sql, { throughputPerSecond: 1000 });
+    const accepting = async (nth: number) => {
+      const own = connect();
+      for (let i = 0; i < 20; i++) {
+        await enqueue(own, tenancy, [anItem(tenancy, { to: `+15550${nth}${1000 + i % 5}` })], NOW);
+      }
+    };
+    const draining = async () => {
+      const own = connect();
+      for (let i = 0; i < 30; i++) {
+        const claims = await claim(own, 5, later(1_000));
+        const due_at = later(2_000).toISOString();
+        const outcome = (nth: number) => nth % 3 === 0 ? { outcome: "deferred", due_at } : null;
+        await settle(
+          own,
+          claims,
+          (it) => outcome(claims.indexOf(it)) ?? accepted(it),
+          later(1_000),
+        );
+      }
+    };
+    await Promise.all([accepting(1), accepting(2), accepting(3), draining(), draining()]);
+    const late = await sql`
+      select l.head_due_at, first.due_at
+      from switchyard.sender_lanes l
+      cross join lateral (
+        select min(m.due_at) as due_at from switchyard.messages m
+        where m.sender_id = l.sender_id and m.share = l.share and m.status = 'queued'
+          and m.queue_entry_id is null and not m.waits_turn) first
+      where first.due_at < l.head_due_at`;
+    assert.deepEqual(late.map((row) => ({ ...row })), []);
+  }));

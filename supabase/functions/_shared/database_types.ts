@@ -40,14 +40,20 @@ export type Database = {
         Args: { "at"?: string; "batch": number; "lease_seconds": number; "worker": string };
         Returns: {
           "attempt": number;
+          "business_account_id": string;
           "cache_generation": number;
           "content": Json;
           "context": Json;
           "credential_version": number;
+          "due_at": string;
           "expires_at": string;
           "failure_count": number;
           "id": string;
           "lane": string;
+          "limit_is_of_sender": boolean;
+          "limit_messages": number;
+          "limit_window_seconds": number;
+          "per_second": number;
           "phone_number_id": string;
           "recipient": string;
           "sender_id": string;
@@ -84,6 +90,7 @@ export type Database = {
       "get_message": { Args: { "message_id": string; "tenant_id": string }; Returns: Json };
       "get_wallet_account": { Args: { "account_id": string; "tenant_id": string }; Returns: Json };
       "health_snapshot": { Args: { "at"?: string }; Returns: Json };
+      "hold_senders": { Args: { "sender_ids": Json; "until": string }; Returns: undefined };
       "invalidate_credential": {
         Args: { "actor": Json; "phone_number_id": string };
         Returns: Json;

@@ -45,6 +45,7 @@ function aMessage(nth: number): ClaimedMessage {
     tenantId: "t1",
     senderId: "s1",
     phoneNumberId: "111",
+    businessAccountId: "222",
     credentialVersion: 1,
     recipient: `+1555020000${nth}`,
     type: "text",
@@ -52,6 +53,9 @@ function aMessage(nth: number): ClaimedMessage {
     context: null,
     lane: "normal",
     failureCount: 0,
+    dueAtMs: 0,
+    limit: { messages: 80, windowMs: 60_000, isOfSender: false },
+    perSecond: 80,
     cacheGeneration: 1,
   };
 }
@@ -97,6 +101,7 @@ function setup(
         settlements.push(...batch);
         return Promise.resolve(batch.map(() => true));
       },
+      hold: () => Promise.resolve(),
       nextDueAt: () => Promise.resolve(overrides.nextDueAt?.() ?? null),
       handOn: () => {
         handOns += 1;

@@ -43,7 +43,8 @@ export function settlementOf(
       const error = errorOf(outcome.cause, outcome);
       if (failures >= outcome.max_tries) return { ...settled, outcome: "rejected", error };
       const due_at = isoOf(now() + retryDelayMs(outcome, failures, random));
-      return { ...settled, outcome: "retry", due_at, error };
+      const throttled = outcome.throttled && outcome.scope === "sender";
+      return { ...settled, outcome: "retry", due_at, error, ...(throttled && { throttled }) };
     }
   }
 }

@@ -14,6 +14,7 @@ function aMessage(overrides: Partial<ClaimedMessage> = {}): ClaimedMessage {
     tenantId: "t1",
     senderId: "s1",
     phoneNumberId: "111",
+    businessAccountId: "222",
     credentialVersion: 1,
     recipient: "+15550200001",
     type: "text",
@@ -21,6 +22,9 @@ function aMessage(overrides: Partial<ClaimedMessage> = {}): ClaimedMessage {
     context: null,
     lane: "normal",
     failureCount: 0,
+    dueAtMs: 0,
+    limit: { messages: 80, windowMs: 60_000, isOfSender: false },
+    perSecond: 80,
     cacheGeneration: 1,
     ...overrides,
   };

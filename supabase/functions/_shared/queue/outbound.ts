@@ -9,6 +9,7 @@ export interface ClaimedMessage {
   tenantId: string;
   senderId: string;
   phoneNumberId: string;
+  businessAccountId: string;
   credentialVersion: number;
   recipient: string;
   type: string;
@@ -16,6 +17,12 @@ export interface ClaimedMessage {
   context: Json;
   lane: string;
   failureCount: number;
+  /** When it was to go; the limits at send time may have reserved this very moment for it. */
+  dueAtMs: number;
+  /** At most this many messages in any window of this length, of the tenant or of the sender alone. */
+  limit: { messages: number; windowMs: number; isOfSender: boolean };
+  /** The sender's rate as Meta lets it go now. */
+  perSecond: number;
   cacheGeneration: number;
 }
 
@@ -35,7 +42,7 @@ export type Settlement =
   & { id: string; attempt: number; finished_at: string }
   & (
     | { outcome: "accepted"; wamid: string }
-    | { outcome: "retry"; due_at: string; error: SendError }
+    | { outcome: "retry"; due_at: string; error: SendError; throttled?: true }
     | { outcome: "deferred"; due_at: string; error?: SendError }
     | { outcome: "rejected"; error: SendError }
     | { outcome: "unknown"; unknown_until: string; error: SendError }
@@ -48,6 +55,8 @@ export interface OutboundQueue {
   settle(settlements: Settlement[]): Promise<boolean[]>;
   /** Epoch milliseconds at which the next waiting message is due; null when none waits. */
   nextDueAt(): Promise<number | null>;
+  /** Holds senders back: until then nothing of them is read. */
+  hold(senderIds: string[], untilMs: number): Promise<void>;
   /** Wakes another drain once this one has spent what it may. */
   handOn(): Promise<void>;
 }
@@ -70,6 +79,7 @@ export function createOutboundQueue(
         tenantId: row.tenant_id,
         senderId: row.sender_id,
         phoneNumberId: row.phone_number_id,
+        businessAccountId: row.business_account_id,
         credentialVersion: row.credential_version,
         recipient: row.recipient,
         type: row.type,
@@ -77,6 +87,13 @@ export function createOutboundQueue(
         context: row.context,
         lane: row.lane,
         failureCount: row.failure_count,
+        dueAtMs: Date.parse(row.due_at),
+        limit: {
+          messages: row.limit_messages,
+          windowMs: row.limit_window_seconds * 1_000,
+          isOfSender: row.limit_is_of_sender,
+        },
+        perSecond: row.per_second,
         cacheGeneration: row.cache_generation,
       }));
     },
@@ -88,6 +105,10 @@ export function createOutboundQueue(
     async nextDueAt() {
       const at: string | null = await call("next_due_at", {});
       return at === null ? null : Date.parse(at);
+    },
+    async hold(senderIds, untilMs) {
+      const until = new Date(untilMs).toISOString();
+      await call("hold_senders", { sender_ids: senderIds, until });
     },
     async handOn() {
       await call("ring_doorbell", { function_name: "wa-sender" });
