@@ -59,7 +59,7 @@ export function createTestSimulator(
     receivedLimit: 100,
     fetch: (input, init) => {
       const { body, headers } = init ?? {};
-      const text = body instanceof Uint8Array ? new TextDecoder().decode(body) : String(body);
+      const text = body instanceof Uint8Array ? new TextDecoder().decode(body) : String(body ?? "");
       const webhook = {
         url: String(input),
         at: world.clock.now(),
@@ -111,7 +111,7 @@ interface Change {
 
 /** Every change of every entry of every webhook. */
 export function changesOf(webhooks: readonly ReceivedWebhook[]): (Change & { field: string })[] {
-  return webhooks.flatMap(({ text }) => JSON.parse(text).entry)
+  return webhooks.filter(({ text }) => text !== "").flatMap(({ text }) => JSON.parse(text).entry)
     .flatMap((entry: { changes: (Change & { field: string })[] }) => entry.changes);
 }
 
