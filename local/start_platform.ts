@@ -14,7 +14,7 @@ import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
 import type { Logs } from "./start_logs.ts";
 import type { Progress } from "./start_screen.ts";
-import { storeSecrets } from "./start_secrets.ts";
+import { storeSecrets, tickOnce } from "./start_database.ts";
 import { startTicker } from "./ticker.ts";
 import { startUpstashRest } from "./upstash_rest.ts";
 
@@ -189,9 +189,9 @@ function startRest(
   );
   const ticker = keep(progress.step(
     "Cron and net",
-    Promise.all([secrets, callable]).then(() =>
-      startTicker({ databaseUrl, log: logs.of("ticker") })
-    ),
+    Promise.all([secrets, callable])
+      .then(() => tickOnce(databaseUrl))
+      .then(() => startTicker({ databaseUrl, log: logs.of("ticker") })),
   ));
   return { simulator, demo, consolePage, ticker };
 }
