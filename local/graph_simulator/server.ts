@@ -35,19 +35,20 @@ const KEEP_ALIVE_MS = 300_000;
  */
 export async function startGraphSimulator(options: GraphSimulatorOptions): Promise<GraphSimulator> {
   let url = "";
+  const log = options.log ?? (() => {});
   const world = createSimulator({
     webhookUrl: options.webhookUrl,
     appSecret: options.appSecret,
     verifyToken: options.verifyToken,
     now: options.now ?? Date.now,
     random: options.random ?? Math.random,
-    log: options.log ?? (() => {}),
+    log,
     fetch,
     wakeAfter: wakeByTimer,
     baseUrl: () => url,
     receivedLimit: RECEIVED_LIMIT,
   });
-  const server = createServer(answering(world));
+  const server = createServer(answering(world, log));
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -64,14 +65,26 @@ export async function startGraphSimulator(options: GraphSimulatorOptions): Promi
 }
 
 /** Sends go straight to the sending path, everything else through the routes. */
-function answering(world: World): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+function answering(
+  world: World,
+  log: (line: string) => void,
+): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   const routes = createRoutes(world);
-  return async (incoming, outgoing) => {
+
+  async function answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const phoneNumberId = incoming.method === "POST" && MESSAGES.exec(incoming.url ?? "")?.[1];
     if (!phoneNumberId) return writeResponse(outgoing, await routes(await toRequest(incoming)));
     const authorization = incoming.headers.authorization ?? null;
     const body = await readText(incoming);
-    const answer = await world.send({ phoneNumberId, authorization, body });
-    writeAnswer(outgoing, answer, usageHeaders(world.settings.current.limits.usage_percent));
+    const answered = await world.send({ phoneNumberId, authorization, body });
+    writeAnswer(outgoing, answered, usageHeaders(world.settings.current.limits.usage_percent));
+  }
+
+  return (incoming, outgoing) => {
+    answer(incoming, outgoing).catch((error) => {
+      // A client that went away, or a fault of ours: either way this call alone ends.
+      log(`${incoming.method} ${incoming.url} was not answered: ${error}`);
+      outgoing.destroy();
+    });
   };
 }

@@ -17,8 +17,11 @@ interface Underway extends TestSimulator {
   isAnswered(): boolean;
 }
 
-async function sendUnder(then: Item): Promise<Underway> {
-  const simulator = createTestSimulator();
+async function sendUnder(
+  then: Item,
+  answerWebhook?: () => Promise<Response>,
+): Promise<Underway> {
+  const simulator = createTestSimulator(answerWebhook);
   const rule = await simulator.request("POST", "/_control/rules", { then });
   assert.equal(rule.status, 201, await rule.text());
   let isAnswered = false;
@@ -148,8 +151,12 @@ const tests: [string, string, () => Promise<void>][] = [
     assert.equal(message?.id, send.statuses()[0]?.id);
   }],
   ["status_before_reply", "answers only once the first status was answered", async () => {
-    const send = await sendUnder({ status_before_reply: true });
+    const webhook = Promise.withResolvers<Response>();
+    const send = await sendUnder({ status_before_reply: true }, () => webhook.promise);
     assert.deepEqual(statusesOf(send), ["sent"]);
+    await send.advance(5_000);
+    assert.equal(send.isAnswered(), false);
+    webhook.resolve(new Response(null));
     assert.ok("messages" in bodyOf(await send.answer));
     await send.advance(60_000);
     assert.deepEqual(statusesOf(send), ["sent", "delivered", "read"]);

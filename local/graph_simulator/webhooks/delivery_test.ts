@@ -144,6 +144,7 @@ Deno.test("an answer other than 200 is a failure, also 201, 202 and 204", async 
     await json("POST", "/_control/inbound", inbound(1));
     await advance(10);
     assert.equal(world.poster.tally().accepted, 0, String(status));
+    assert.equal(world.delivery.pending().waiting_for_retry, 1, String(status));
   }
 });
 
