@@ -1,5 +1,16 @@
 import type { Refusal } from "./error_bodies.ts";
 import {
+  cardsAreOfOneKind,
+  cardsBreakFewLines,
+  countOf,
+  flowIsNamedOnce,
+  type Interactive,
+  nested,
+  titledSections,
+  unique,
+  uniqueRowIds,
+} from "./interactive_cross_rules.ts";
+import {
   checkFields,
   compileRules,
   type FieldRule,
@@ -8,15 +19,13 @@ import {
   missing,
 } from "./field_rules.ts";
 
-type Node = Record<string, unknown>;
-
 interface InteractiveRules {
   headers: readonly string[];
   headerRequired?: boolean;
   bodyMax: number;
   bodyRequired?: boolean;
   fields: readonly FieldRule[];
-  across?: readonly ((interactive: Node) => string | null)[];
+  across?: readonly ((interactive: Interactive) => string | null)[];
 }
 
 const ANY_HEADER = ["text", "image", "video", "document"];
@@ -159,8 +168,8 @@ function needsParameters(rule: FieldRule): boolean {
 }
 
 /** Why Meta refuses the `interactive` object of this message. */
-export function checkInteractive(body: Node): Refusal | null {
-  const interactive = body.interactive as Node;
+export function checkInteractive(body: Interactive): Refusal | null {
+  const interactive = body.interactive as Interactive;
   if (typeof interactive.type !== "string") return missing("interactive['type']");
   const rules = compiled.get(interactive.type);
   if (rules === undefined) {
@@ -176,65 +185,10 @@ export function checkInteractive(body: Node): Refusal | null {
   return null;
 }
 
-function headerContent(interactive: Node): Refusal | null {
+function headerContent(interactive: Interactive): Refusal | null {
   if (!isObject(interactive.header)) return null;
   const type = String(interactive.header.type);
   return interactive.header[type] ? null : missing(`interactive['header']['${type}']`);
 }
 
 const refuse = (details: string): Refusal => ({ code: INVALID_VALUE, details });
-const items = (node: unknown, key: string): unknown[] =>
-  isObject(node) && Array.isArray(node[key]) ? node[key] : [];
-const nested = (node: unknown, ...keys: string[]): unknown =>
-  keys.reduce((inner, key) => isObject(inner) ? inner[key] : undefined, node);
-
-function unique(list: string, of: (item: unknown) => unknown, what: string) {
-  return ({ action }: Node): string | null => {
-    const values = items(action, list).map(of);
-    return new Set(values).size === values.length ? null : `Duplicate ${what} in ${list}.`;
-  };
-}
-
-function uniqueRowIds({ action }: Node): string | null {
-  const ids = items(action, "sections").flatMap((section) => items(section, "rows"))
-    .map((row) => nested(row, "id"));
-  return new Set(ids).size === ids.length ? null : "Duplicate ids in rows.";
-}
-
-function titledSections({ action }: Node): string | null {
-  const sections = items(action, "sections");
-  return sections.length < 2 || sections.every((section) => nested(section, "title"))
-    ? null
-    : "Every section needs a title when there is more than one.";
-}
-
-function countOf(list: string, max: number) {
-  return ({ action }: Node): string | null => {
-    const count = items(action, "sections").reduce(
-      (sum: number, section) => sum + items(section, list).length,
-      0,
-    );
-    return count <= max ? null : `Total count of ${list} must be at most ${max} - got ${count}.`;
-  };
-}
-
-function flowIsNamedOnce({ action }: Node): string | null {
-  const named = ["flow_id", "flow_name"].filter((key) => nested(action, "parameters", key));
-  return named.length === 1 ? null : "Exactly one of flow_id and flow_name is required.";
-}
-
-function cardsAreOfOneKind({ action }: Node): string | null {
-  const kinds = items(action, "cards").map((card) =>
-    nested(card, "action", "product_retailer_id")
-      ? `product ${nested(card, "action", "catalog_id")}`
-      : `media ${nested(card, "header", "type")} ${nested(card, "action", "name")}`
-  );
-  return new Set(kinds).size <= 1 ? null : "All cards of a carousel must be of one kind.";
-}
-
-function cardsBreakFewLines({ action }: Node): string | null {
-  const tooMany = items(action, "cards").some((card) =>
-    String(nested(card, "body", "text") ?? "").split("\n").length > 3
-  );
-  return tooMany ? "The body of a card may have at most 2 line breaks." : null;
-}
