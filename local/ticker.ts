@@ -55,6 +55,8 @@ function connect(url: string, name: string) {
   const sql = postgres(url, {
     max: 4,
     max_lifetime: null,
+    // In seconds. Left to itself it waits ever longer, up to 20 s, also for a server that is back.
+    backoff: () => TICK_MS / 1_000,
     onnotice: () => {},
     onclose: () => (isStale = true),
     connection: { application_name: name },
