@@ -3,13 +3,18 @@ import { byId } from "./dom.js";
 
 const NEAR_BOTTOM_PX = 120;
 const shown = new Map();
+let isAtBottom = true;
+
+byId("scroller").addEventListener("scroll", ({ target }) => {
+  isAtBottom = target.scrollHeight - target.scrollTop - target.clientHeight < NEAR_BOTTOM_PX;
+});
+// A quote or a longer text below takes room from the messages: the last one stays in sight.
+new ResizeObserver(() => isAtBottom && scrollToEnd()).observe(byId("scroller"));
 
 /** Brings the list of messages up to date; what did not change keeps its element and its focus. */
 export function showMessages(messages, business, actFor) {
   const list = byId("messages");
-  const scroller = byId("scroller");
-  const wasAtBottom =
-    scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_BOTTOM_PX;
+  const wasAtBottom = isAtBottom;
   const present = new Set();
   messages.forEach((message, index) => {
     const quoted = messages.find(({ id }) => id === message.context_id);
