@@ -18,11 +18,18 @@ export async function startConsole(
   options: ConsoleOptions,
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const page = await Deno.readTextFile(PAGE);
+  const closing = new AbortController();
   const server = Deno.serve(
-    { hostname: "127.0.0.1", port: options.port, onListen: () => {} },
+    { hostname: "127.0.0.1", port: options.port, signal: closing.signal, onListen: () => {} },
     createConsole(options, page),
   );
-  return { url: `http://127.0.0.1:${server.addr.port}`, stop: () => server.shutdown() };
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    async stop() {
+      closing.abort();
+      await server.finished;
+    },
+  };
 }
 
 /** Answers the page and the three calls that it makes. */

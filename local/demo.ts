@@ -104,5 +104,7 @@ async function askAdmin(options: DemoOptions, path: string, body: unknown): Prom
 
 async function failure(action: string, response: Response): Promise<Error> {
   const said = (await response.text()).slice(0, 300);
-  return new Error(`Cannot ${action}: the admin function answers ${response.status} ${said}`);
+  return new Error(
+    `Cannot ${action}: the admin function answers ${response.status} ${said} (--no-demo starts without it)`,
+  );
 }

@@ -1,7 +1,7 @@
 import { type Functions, type FunctionsOptions, startFunctions } from "./functions.ts";
 import { type GatewayKeys, refuseCaller } from "./gateway_auth.ts";
 import { type FunctionConfig, readFunctionConfigs } from "./gateway_config.ts";
-import { forward, platformError } from "./gateway_proxy.ts";
+import { forward, platformError, within } from "./gateway_proxy.ts";
 
 export interface GatewayOptions extends Omit<FunctionsOptions, "configs"> {
   /** 0 takes a free one. */
@@ -19,6 +19,8 @@ export interface Gateway {
 }
 
 const BOOT_TIMEOUT_MS = 15_000;
+/** A client that never ends its request must not keep the platform up. */
+const LAST_ANSWERS_MS = 1_000;
 
 /**
  * Serves a project's API on 127.0.0.1 as hosted: /rest/v1 and /auth/v1 by the Data API,
@@ -28,9 +30,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const configs = await readFunctionConfigs(options);
   // Before the functions: a taken port must leave nothing running.
   const ready = Promise.withResolvers<Functions>();
+  const closing = new AbortController();
+  const underWay = new Set<Promise<Response>>();
+  const handler = createGateway({ ...options, configs, functions: ready.promise });
   const server = Deno.serve(
-    { hostname: "127.0.0.1", port: options.port, onListen: () => {} },
-    createGateway({ ...options, configs, functions: ready.promise }),
+    { hostname: "127.0.0.1", port: options.port, signal: closing.signal, onListen: () => {} },
+    (request, connection) => {
+      const answer = handler(request, connection);
+      underWay.add(answer);
+      return answer.finally(() => underWay.delete(answer));
+    },
   );
   const functions = await startFunctions({ ...options, configs });
   ready.resolve(functions);
@@ -38,9 +47,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     url: `http://127.0.0.1:${server.addr.port}`,
     functions,
     async stop() {
-      // The functions first: a request that never ends would keep the server up.
       await functions.stop();
-      await server.shutdown();
+      await within(LAST_ANSWERS_MS, Promise.allSettled(underWay));
+      closing.abort();
+      await server.finished;
     },
   };
 }
@@ -50,7 +60,12 @@ interface Routes extends Pick<GatewayOptions, "dataApi" | "keys" | "now"> {
   functions: Promise<Functions>;
 }
 
-function createGateway(routes: Routes): Deno.ServeHandler<Deno.NetAddr> {
+type Handler = (
+  request: Request,
+  connection: Deno.ServeHandlerInfo<Deno.NetAddr>,
+) => Promise<Response>;
+
+function createGateway(routes: Routes): Handler {
   const byName = new Map(routes.configs.map((config) => [config.name, config]));
   return async (request, { remoteAddr }) => {
     const { pathname } = new URL(request.url);

@@ -73,7 +73,8 @@ function forwardedHeaders(request: Request, clientAddress: string): Headers {
   return headers;
 }
 
-async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | null> {
+/** What the promise resolves with, or null when that takes longer. */
+export async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | null> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), timeoutMs);

@@ -20,6 +20,8 @@ import { type Stopper, watchForStop } from "./start_stop.ts";
 import { showTable } from "./start_table.ts";
 import { refuseMissingTools } from "./start_tools.ts";
 
+const STOP_TIMEOUT_MS = 30_000;
+
 async function main(args: string[]): Promise<number> {
   // Inside a task the folder is the repository's; the one that it was called from is kept here.
   const parsed = parseFlags(args, Deno.env.get("INIT_CWD") ?? Deno.cwd());
@@ -79,7 +81,10 @@ async function runIn(flags: StartFlags, screen: Screen, stop: Stopper): Promise<
     }
     await stop.asked;
   } finally {
+    // Whatever hangs: the children see this process go and end too.
+    const forced = setTimeout(() => Deno.exit(1), STOP_TIMEOUT_MS);
     await platform.stop();
+    clearTimeout(forced);
   }
   screen.line("  Stopped; the data is kept.");
   return 0;
