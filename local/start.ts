@@ -13,6 +13,7 @@ import {
 } from "./environment.ts";
 import { portsFrom, refuseTakenPorts } from "./ports.ts";
 import { openFolder } from "./start_folder.ts";
+import { unwritable } from "./start_ledger.ts";
 import { openLogs } from "./start_logs.ts";
 import { type Platform, startPlatform } from "./start_platform.ts";
 import { createProgress, createScreen, formatSeconds, type Screen } from "./start_screen.ts";
@@ -47,7 +48,7 @@ async function run(flags: StartFlags): Promise<number> {
   try {
     return await runIn(flags, screen, stop);
   } catch (error) {
-    writeAll(Deno.stderr, `${sentence(error)}\n`);
+    writeAll(Deno.stderr, `${isUnwritable(error) ? unwritable(flags.dir) : sentence(error)}\n`);
     return 1;
   } finally {
     stop.close();
@@ -70,7 +71,10 @@ async function runIn(flags: StartFlags, screen: Screen, stop: Stopper): Promise<
   const platform = await startPlatform({
     ...{ ...flags, ports, keys, progress, logs },
     redisUrl: Deno.env.get("REDIS_URL"),
-    onStarted: (name, pid) => void folder.ledger.enter(name, pid),
+    onStarted(name, pid) {
+      // Only the next run misses the entry.
+      folder.ledger.enter(name, pid).catch((error) => logs.of("platform")(`warning: ${error}`));
+    },
   });
   try {
     if (!stop.isAsked()) {
@@ -102,6 +106,11 @@ async function announce(
   };
   const values = { ...publishedEnvironment(keys, platform.addresses), ...demo };
   await writePrivateFile(join(dir, "env"), formatEnvFile(values));
+}
+
+// EPERM, EACCES, EROFS: some file in there belongs to somebody else, or nobody may write any.
+function isUnwritable(error: unknown): boolean {
+  return error instanceof Error && /\(os error (1|13|30)\)/.test(error.message);
 }
 
 function sentence(error: unknown): string {

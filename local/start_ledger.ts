@@ -36,16 +36,19 @@ export async function openLedger(
   // One write at a time, each with all that is known when its turn comes.
   let written = Promise.resolve();
   const write = () =>
-    written = written.then(() => writePrivateFile(path, formatEntries(entries.values())));
+    written = written.catch(() => {})
+      .then(() => writePrivateFile(path, formatEntries(entries.values())));
+  let isClosed = false;
   await write();
   return {
     async enter(name, pid) {
       const identity = await identifyProcess(pid);
-      if (identity === undefined) return;
+      if (identity === undefined || isClosed) return;
       entries.set(name, { name, pid, identity });
       await write();
     },
     async close() {
+      isClosed = true;
       entries.clear();
       await write();
       lock.close();
@@ -60,16 +63,16 @@ async function lockFolder(dir: string): Promise<Deno.FsFile> {
     await Deno.mkdir(dir, { recursive: true });
     file = await Deno.open(join(dir, "lock"), { create: true, write: true, mode: 0o600 });
   } catch (cause) {
-    throw new Error(
-      `Cannot write to ${dir}: make it writable, or pass another folder with --dir.`,
-      {
-        cause,
-      },
-    );
+    throw new Error(unwritable(dir), { cause });
   }
   if (await file.tryLock(true)) return file;
   file.close();
   throw new Error(`Another platform runs in ${dir}: stop it, or pass another folder with --dir.`);
+}
+
+/** What to do about a folder that cannot be written. */
+export function unwritable(dir: string): string {
+  return `Cannot write to ${dir}: make it writable, or pass another folder with --dir.`;
 }
 
 async function readEntries(path: string): Promise<Entry[]> {
