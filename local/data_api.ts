@@ -11,18 +11,64 @@ export interface DataApi {
   stop(): Promise<void>;
 }
 
-/**
- * Serves the Data API and Auth of a database that applyMigrations() made. While that database is down a call is
- * answered 503 PGRST001; when it is back calls work again. `notify pgrst` reloads what it knows of
- * the functions.
- */
-export async function startDataApi(options: {
+export interface DataApiOptions {
   databaseUrl: string;
   publishableKey: string;
   secretKey: string;
   jwtSecret: string;
-}): Promise<DataApi> {
-  const connection = connectDataApi(options.databaseUrl);
+}
+
+/**
+ * Serves the Data API and Auth of a database that applyMigrations() made. When the database goes
+ * away, calls under way and new ones are answered 503 PGRST001 at once; when it is back calls work
+ * again. `notify pgrst` reloads what it knows of the functions.
+ */
+export async function startDataApi(options: DataApiOptions): Promise<DataApi> {
+  let connected = await connect(options);
+  let connecting: Promise<ConnectedApi> | null = null;
+
+  // Whoever calls after a loss connects again, together with all who call meanwhile.
+  async function current(): Promise<ConnectedApi> {
+    if (!connected.isLost()) return connected;
+    connecting ??= connect(options).finally(() => connecting = null);
+    return connected = await connecting;
+  }
+
+  return {
+    async fetch(request) {
+      const api = await current().catch(() => null);
+      if (api === null) return answerOutage();
+      // Without an address a call that has no key is never taken for an administrator's.
+      const answer = Promise.resolve(api.app.fetch(request, { peerAddress: null }));
+      answer.catch(() => {});
+      const response = await Promise.race([answer, api.lost.then(answerOutage)]);
+      const isAuth = new URL(request.url).pathname.startsWith("/auth/v1/");
+      return isAuth ? await nameKeyOfTokens(response, options.jwtSecret) : response;
+    },
+    stop: () => connected.end(),
+  };
+}
+
+interface ConnectedApi {
+  app: App;
+  /** Resolves when a connection of the pool was closed by the other side. */
+  lost: Promise<void>;
+  isLost(): boolean;
+  end(): Promise<void>;
+}
+
+// The driver leaves a query that was under way when its connection closed without an answer now and
+// then, and listens again only while the outage lasts. So one lost connection ends the whole pool.
+async function connect(options: DataApiOptions): Promise<ConnectedApi> {
+  const lost = Promise.withResolvers<void>();
+  let isLost = false;
+  const connection = connectDataApi(options.databaseUrl, () => {
+    if (isLost) return;
+    isLost = true;
+    lost.resolve();
+    void end();
+  });
+  const end = () => connection.driver.end({ timeout: 1 });
   const app = new App({
     connection,
     api: { schemas: [EXPOSED_SCHEMA] },
@@ -32,23 +78,20 @@ export async function startDataApi(options: {
       jwt_secret: options.jwtSecret,
     },
   });
-  await connection.introspect();
-  // A reload that fails leaves what was known, where clearing it first would answer 404.
-  const listen = () => connection.driver.listen("pgrst", () => void connection.introspect());
-  await listen();
-  let isListening = true;
-  return {
-    async fetch(request) {
-      // Without an address a call that has no key is never taken for an administrator's.
-      const response = await app.fetch(request, { peerAddress: null });
-      // The driver listens again only once after an outage, and that while it lasts.
-      if (response.status === 503) isListening = false;
-      else if (!isListening) isListening = await listen().then(() => true, () => false);
-      const isAuth = new URL(request.url).pathname.startsWith("/auth/v1/");
-      return isAuth ? await nameKeyOfTokens(response, options.jwtSecret) : response;
-    },
-    stop: () => connection.driver.end({ timeout: 2 }),
-  };
+  try {
+    await connection.introspect();
+    // A reload that fails leaves what was known, where clearing it first would answer 404.
+    await connection.driver.listen("pgrst", () => void connection.introspect());
+  } catch (error) {
+    void end();
+    throw error;
+  }
+  return { app, lost: lost.promise, isLost: () => isLost, end };
+}
+
+function answerOutage(): Response {
+  const message = "Database client error. Retrying the connection.";
+  return Response.json({ code: "PGRST001", message, details: null, hint: null }, { status: 503 });
 }
 
 /** Creates auth.users and its kin and the auth functions, which migrations may refer to. */

@@ -11,8 +11,12 @@ import { toPostgrestError } from "./data_api_errors.ts";
  * Connects @supabase/lite to a Postgres that has a hosted project's roles, and makes up for where
  * it differs from PostgREST: JSON arguments, exact numbers, times, status codes, roles, privileges.
  */
-export function connectDataApi(databaseUrl: string): PostgresConnection {
-  const connection = createPostgresConnection({ url: databaseUrl, postgresOptions: OPTIONS });
+export function connectDataApi(
+  databaseUrl: string,
+  onLost: () => void = () => {},
+): PostgresConnection {
+  const postgresOptions = { ...OPTIONS, onclose: onLost };
+  const connection = createPostgresConnection({ url: databaseUrl, postgresOptions });
   return Object.assign(connection, {
     normalizeDbError: toPostgrestError,
     // The original grants everything on every table with row level security to anon and
@@ -37,6 +41,9 @@ const OPTIONS: IPostgresConnectionConfig["postgresOptions"] & object = {
   // Hosted service_role has these 8 s.
   connection: { statement_timeout: 8_000, application_name: "data api" },
   connect_timeout: 5,
+  // A connection that closes was then closed by the other side.
+  max_lifetime: null,
+  idle_timeout: 0,
   // The driver's own goes up to 20 s, which is how long an ended outage would be felt.
   backoff: () => 0.2,
   onnotice: () => {},

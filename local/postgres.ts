@@ -63,11 +63,46 @@ export async function startPostgres(options: {
   await clearLeftover(cluster);
   const port = options.port || freePort();
   const settings = { ...SETTINGS, ...options.settings, port };
-  const server = await startServer({ bin, cluster, settings, account, log: options.log });
+  const start = () => startServer({ bin, cluster, settings, account, log: options.log });
+  const restart = async () => {
+    await clearLeftover(cluster);
+    return await start();
+  };
+  const server = superviseServer(await start(), restart, options.log);
   return {
     url: `postgresql://postgres:postgres@127.0.0.1:${port}/postgres`,
     port,
-    stop: () => server.stop("SIGINT", 20_000),
+    stop: server.stop,
+  };
+}
+
+const RESTART_AFTER_MS = 500;
+
+// A hosted Postgres that dies comes back by itself, and so does this one.
+function superviseServer(
+  first: GuardedProcess,
+  restart: () => Promise<GuardedProcess>,
+  log: (line: string) => void,
+): { stop(): Promise<void> } {
+  let server = first;
+  let stopping = false;
+  const supervising = (async () => {
+    while (!stopping) {
+      await server.exited;
+      if (stopping) return;
+      log("Postgres ended by itself and is started again");
+      await new Promise((resolve) => setTimeout(resolve, RESTART_AFTER_MS));
+      if (stopping) return;
+      await restart().then((started) => server = started, (error) => log(String(error)));
+      if (stopping) await server.stop("SIGINT", 20_000);
+    }
+  })();
+  return {
+    async stop() {
+      stopping = true;
+      await server.stop("SIGINT", 20_000);
+      await supervising;
+    },
   };
 }
 

@@ -11,6 +11,7 @@ import {
   readOrCreateKeys,
   writePrivateFile,
 } from "./environment.ts";
+import { forgiveLostSockets } from "./lost_sockets.ts";
 import { portsFrom, refuseTakenPorts } from "./ports.ts";
 import { openFolder } from "./start_folder.ts";
 import { unwritable } from "./start_ledger.ts";
@@ -123,4 +124,7 @@ function writeAll(to: { writeSync(bytes: Uint8Array): number }, text: string): v
   for (let at = 0; at < bytes.length;) at += to.writeSync(bytes.subarray(at));
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  forgiveLostSockets();
+  Deno.exit(await main(Deno.args));
+}
