@@ -95,6 +95,17 @@ export type Database = {
         Args: { "actor": Json; "phone_number_id": string };
         Returns: Json;
       };
+      "list_attention": {
+        Args: { "wanted_tenant_id": string };
+        Returns: {
+          "cause": string;
+          "detail": Json;
+          "phone_number_id": string;
+          "raised_at": string;
+          "sender_id": string;
+          "tenant_id": string;
+        }[];
+      };
       "list_audit": {
         Args: { "before_id": number; "page_limit": number; "wanted_tenant_id": string };
         Returns: {
@@ -107,11 +118,30 @@ export type Database = {
           "tenant_id": string;
         }[];
       };
+      "list_dead_letters": {
+        Args: {
+          "at"?: string;
+          "cursor": string;
+          "filter": Json;
+          "page_limit": number;
+          "wanted_tenant_id": string;
+        };
+        Returns: Json;
+      };
       "list_messages": {
         Args: { "cursor": string; "filter": Json; "page_limit": number; "tenant_id": string };
         Returns: Json;
       };
       "next_due_at": { Args: Record<PropertyKey, never>; Returns: string };
+      "preview_redrive": {
+        Args: {
+          "at"?: string;
+          "filter": Json;
+          "rate_per_second": number;
+          "wanted_tenant_id": string;
+        };
+        Returns: Json;
+      };
       "read_credentials": {
         Args: { "sender_ids": Json };
         Returns: {
@@ -119,6 +149,16 @@ export type Database = {
           "credential_version": number;
           "sender_id": string;
         }[];
+      };
+      "redrive_dead_letters": {
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "filter": Json;
+          "rate_per_second": number;
+          "wanted_tenant_id": string;
+        };
+        Returns: Json;
       };
       "resolve_api_key": {
         Args: { "key_hash": string };

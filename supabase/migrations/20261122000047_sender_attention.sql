@@ -1,0 +1,124 @@
+-- Senders that need a person: who, since when and why. What pauses a sender here resumes it here.
+-- Locks nothing. Undo: drop the table and functions below.
+
+create table if not exists switchyard.sender_attention (
+  id bigint generated always as identity primary key,
+  sender_id uuid not null references switchyard.senders (id) on delete cascade,
+  tenant_id uuid not null references switchyard.tenants (id) on delete cascade,
+  cause text not null,
+  detail jsonb not null default '{}',
+  -- Whether this is what paused the sender; one that was paused before stays so when it is cleared.
+  paused_sender boolean not null,
+  raised_at timestamptz not null,
+  cleared_at timestamptz,
+  constraint cleared_after_raised check (cleared_at >= raised_at)
+);
+create unique index if not exists attention_of_sender_is_open_once
+  on switchyard.sender_attention (sender_id, cause) where cleared_at is null;
+create index if not exists sender_attention_sender_id
+  on switchyard.sender_attention (sender_id, raised_at);
+create index if not exists sender_attention_tenant_id
+  on switchyard.sender_attention (tenant_id, raised_at);
+
+alter table switchyard.sender_attention enable row level security;
+
+-- Pauses senders until somebody has looked after them, and returns those for which this is news.
+-- credential_versions names, sender by sender, the version whose refusal is the cause: where the token
+-- has been rotated since, the refusal is old and says nothing. Senders are locked in one order.
+create or replace function switchyard.raise_attention(
+  sender_ids uuid[], cause text, detail jsonb, at timestamptz,
+  credential_versions integer[] default null
+)
+returns uuid[]
+language plpgsql
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_raised uuid[];
+begin
+  perform from switchyard.senders s
+  where s.id = any (sender_ids)
+  order by s.id
+  for no key update;
+
+  with concerned as (
+    select distinct on (s.id) s.id, s.tenant_id, s.status
+    from unnest(sender_ids, credential_versions) as refused (sender_id, version)
+    join switchyard.senders s on s.id = refused.sender_id
+    where s.status <> 'removed'
+      and (refused.version is null or refused.version = s.credential_version)
+  ), raised as (
+    insert into switchyard.sender_attention (
+      sender_id, tenant_id, cause, detail, paused_sender, raised_at
+    )
+    select c.id, c.tenant_id, raise_attention.cause, coalesce(raise_attention.detail, '{}'),
+      c.status = 'active', raise_attention.at
+    from concerned c
+    order by c.id
+    on conflict (sender_id, cause) where cleared_at is null do nothing
+    returning sender_id
+  ), paused as (
+    update switchyard.senders s
+    set status = 'paused'
+    from raised
+    where s.id = raised.sender_id and s.status = 'active'
+  )
+  select array_agg(sender_id) into v_raised from raised;
+  return coalesce(v_raised, '{}');
+end;
+$$;
+
+-- Clears whatever a sender needed attention for, and lets it go on if that is what paused it. Returns
+-- how many causes were open.
+create or replace function switchyard.clear_attention(sender_id uuid, at timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_cleared boolean[];
+begin
+  perform from switchyard.senders s where s.id = clear_attention.sender_id for no key update;
+
+  with cleared as (
+    update switchyard.sender_attention a
+    set cleared_at = greatest(clear_attention.at, a.raised_at)
+    where a.sender_id = clear_attention.sender_id and a.cleared_at is null
+    returning a.paused_sender
+  )
+  select array_agg(paused_sender) into v_cleared from cleared;
+
+  if true = any (v_cleared) then
+    update switchyard.senders s
+    set status = 'active'
+    where s.id = clear_attention.sender_id and s.status = 'paused';
+    perform switchyard.ring_doorbell('wa-sender');
+  end if;
+  return coalesce(cardinality(v_cleared), 0);
+end;
+$$;
+
+-- Lists the senders that need attention now, the latest first; wanted_tenant_id null lists those of all
+-- tenants.
+create or replace function switchyard_api.list_attention(wanted_tenant_id uuid)
+returns table (
+  sender_id uuid, tenant_id uuid, phone_number_id text, cause text, detail jsonb,
+  raised_at timestamptz
+)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select a.sender_id, a.tenant_id, s.phone_number_id, a.cause, a.detail, a.raised_at
+  from switchyard.sender_attention a
+  join switchyard.senders s on s.id = a.sender_id
+  where a.cleared_at is null
+    and (list_attention.wanted_tenant_id is null or a.tenant_id = list_attention.wanted_tenant_id)
+  order by a.raised_at desc, a.id desc
+  limit 1000;
+$$;
+
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;
