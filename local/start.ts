@@ -61,8 +61,7 @@ async function runIn(flags: StartFlags, screen: Screen, stop: Stopper): Promise<
   const ports = portsFrom(flags.port);
   screen.line(`\n  ${screen.bold("Switchyard")} ${screen.dim(flags.dir)}\n`);
   await using folder = await openFolder(flags.dir, { fresh: flags.fresh });
-  const { simulator, ...others } = ports;
-  refuseTakenPorts(flags.graphUrl === undefined ? { ...others, simulator } : others);
+  refuseTakenPorts(ports);
   await using logs = await openLogs(join(flags.dir, "logs"), Date.now, screen.alarm);
   const keys = await readOrCreateKeys(
     flags.dir,

@@ -24,7 +24,7 @@ export interface PlatformOptions {
   ports: Record<PortName, number>;
   keys: ProjectKeys;
   demo: boolean;
-  /** Undefined: the simulator runs and is used. */
+  /** Undefined: the simulator, which runs in any case: customers still write from its phones. */
   graphUrl: string | undefined;
   /** Processes of a function; one unless named here. */
   instances?: Record<string, number>;
@@ -163,9 +163,9 @@ function startRest(
 ) {
   const { keys, progress, logs } = options;
   const { databaseUrl } = at;
-  const simulator = options.graphUrl === undefined
-    ? keep(progress.step("Simulator", startSimulator(options, at), ({ url }) => url))
-    : null;
+  const simulator = keep(
+    progress.step("Simulator", startSimulator(options, at), ({ url }) => url),
+  );
   const callable = Promise.all([stores.dataApi, api.functions]);
   const demo = options.demo ? seedWhen(callable, options, at) : Promise.resolve(null);
   const consolePage = keep(progress.step(
@@ -216,7 +216,7 @@ function seedWhen(callable: Promise<unknown>, options: PlatformOptions, at: Know
 
 function addressesOf({ ports, graphUrl }: PlatformOptions): KnownAddresses {
   const at = (port: number) => `http://127.0.0.1:${port}`;
-  const simulatorUrl = graphUrl === undefined ? at(ports.simulator) : "";
+  const simulatorUrl = at(ports.simulator);
   return {
     apiUrl: at(ports.API),
     databaseUrl: `postgresql://postgres:postgres@127.0.0.1:${ports.database}/postgres`,
@@ -226,9 +226,9 @@ function addressesOf({ ports, graphUrl }: PlatformOptions): KnownAddresses {
   };
 }
 
-/** The page that is the demo customer's phone; null without the simulator. */
-export function phoneUrl({ simulatorUrl }: Pick<Addresses, "simulatorUrl">): string | null {
-  return simulatorUrl ? `${simulatorUrl}/phone/${DEMO_CUSTOMER}` : null;
+/** The page that is the demo customer's phone. */
+export function phoneUrl({ simulatorUrl }: Pick<Addresses, "simulatorUrl">): string {
+  return `${simulatorUrl}/phone/${DEMO_CUSTOMER}`;
 }
 
 async function startSimulator(options: PlatformOptions, at: Pick<Addresses, "apiUrl">) {

@@ -6,13 +6,13 @@ import type { Screen } from "./start_screen.ts";
 /** Where everything is, by name. */
 export function addressTable(platform: Platform, dir: string): [name: string, where: string][] {
   const { addresses } = platform;
-  const phone = phoneUrl(addresses);
   return [
     ["API", addresses.apiUrl],
     ["Functions", `${addresses.apiUrl}/functions/v1/<name>`],
     ["Database", addresses.databaseUrl],
     ["Console", addresses.consoleUrl],
-    phone ? ["Phone", `${phone} (the demo customer)`] : ["Graph API", addresses.graphUrl],
+    ["Phone", `${phoneUrl(addresses)} (the demo customer)`],
+    ["Graph API", addresses.graphUrl],
     ["Upstash REST", `${addresses.upstashUrl} (${platform.redis})`],
     ["Keys", `${dir}/env`],
     ["Logs", `${dir}/logs`],
@@ -49,11 +49,10 @@ export function commandsToTry(platform: Platform, dir: string): TryCommand[] {
   }, {
     about: "Read it back, with all that happened to it",
     command: `${environment}; ${call}/${newest}" ${asDemo} ${ENDED}`,
-  }, customerCommand(platform, environment)];
+  }, customerCommand(environment)];
 }
 
-function customerCommand(platform: Platform, environment: string): TryCommand {
-  if (!platform.addresses.simulatorUrl) return healthCommand(environment);
+function customerCommand(environment: string): TryCommand {
   const message = { type: "text", text: { body: "Hello back" } };
   const chat = `$SIMULATOR_URL/_phone/${DEMO_CUSTOMER}/${DEMO_SENDER.phone_number_id}/messages`;
   return {
