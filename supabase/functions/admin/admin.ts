@@ -11,6 +11,7 @@ import type { Log } from "../_shared/telemetry/log.ts";
 import { createApiKey, setMember } from "./access.ts";
 import { listAudit } from "./audit.ts";
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
+import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
 import { addSender, createTenant, rotateCredential } from "./tenants.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -66,8 +67,8 @@ export function createHandler(deps: AdminDeps): Handler {
   route(router, "/breakers", { GET: may("run_platform", notBuilt) });
   route(router, "/breakers/:scope/reset", { POST: may("run_platform", notBuilt) });
   route(router, "/breakers/:scope/isolate", { POST: may("run_platform", notBuilt) });
-  route(router, "/dead-letters", { GET: may("read_settings", notBuilt) });
-  route(router, "/dead-letters/redrive", { POST: may("change_settings", notBuilt) });
+  route(router, "/dead-letters", { GET: may("read_settings", listDeadLetters) });
+  route(router, "/dead-letters/redrive", { POST: may("change_settings", redriveDeadLetters) });
   route(router, "/quarantine", { GET: may("run_platform", notBuilt) });
   route(router, "/quarantine/replay", { POST: may("run_platform", notBuilt) });
   return (request, context) => router.fetch(request, context);
