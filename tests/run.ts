@@ -69,13 +69,23 @@ const runners: Record<Kind, (run: Run) => Promise<Totals>> = {
     try {
       const env = { SWITCHYARD_ENV_FILE: platform.envFile };
       const totals = await runGroup({ paths: ["tests/scenarios"], permissions: ["-A"], env }, run);
-      if (totals.failed > 0) console.log(`-- the platform said:\n${platform.output()}`);
+      if (totals.failed > 0) await keepLogs(platform.dir);
       return totals;
     } finally {
       await platform.stop();
     }
   },
 };
+
+// The platform's folder is about to be deleted; what its parts wrote explains what failed.
+async function keepLogs(dir: string): Promise<void> {
+  const kept = `${repository}.local/scenario-logs`;
+  await Deno.mkdir(kept, { recursive: true });
+  for await (const { name } of Deno.readDir(`${dir}/logs`)) {
+    await Deno.copyFile(`${dir}/logs/${name}`, `${kept}/${name}`);
+  }
+  console.log(`The platform's logs are in ${kept}`);
+}
 
 async function runGroup(group: Omit<TestGroup, "title">, run: Run): Promise<Totals> {
   return await runTests({ title: group.paths.join(" "), ...group }, { cwd: repository, ...run });
