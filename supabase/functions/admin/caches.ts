@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { CREDENTIAL_TTL_MS, MAX_CREDENTIALS } from "../_shared/credentials/credentials.ts";
-import type { CredentialCounters } from "../_shared/credentials/statistics_store.ts";
+import { NO_COUNTS, withSums } from "../_shared/credentials/counters.ts";
+import type { CredentialCounters } from "../_shared/credentials/counters.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import type { Command } from "./admin.ts";
 import { MAX_BODY_BYTES, noSuchSender } from "./tenants.ts";
@@ -49,16 +50,8 @@ async function readCounters(
   }
 }
 
-const NOTHING: CredentialCounters = {
-  total_requests: 0,
-  cache_hits: 0,
-  db_hits: 0,
-  fallback_hits: 0,
-  failures: 0,
-};
-
-function describe(counters: CredentialCounters | null): Record<string, unknown> {
-  const { total_requests, cache_hits, db_hits, fallback_hits, failures } = counters ?? NOTHING;
+function describe(counted: CredentialCounters | null): Record<string, unknown> {
+  const { total_requests, cache_hits, failures, ...layers } = counted ?? withSums(NO_COUNTS);
   const rate = total_requests === 0 ? 0 : cache_hits / total_requests * 100;
   return {
     // Isolates come and go without saying what they hold.
@@ -70,7 +63,6 @@ function describe(counters: CredentialCounters | null): Record<string, unknown> 
     misses: total_requests - cache_hits,
     errors: failures,
     total_requests,
-    db_hits,
-    fallback_hits,
+    ...layers,
   };
 }

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import type { CredentialCounters } from "../_shared/credentials/statistics_store.ts";
+import type { CredentialCounters } from "../_shared/credentials/counters.ts";
 import { admit } from "../_shared/http/admission.ts";
 import type { Identify } from "../_shared/http/caller.ts";
 import { problem } from "../_shared/http/problem.ts";
@@ -7,12 +7,15 @@ import type { Handler } from "../_shared/http/serve.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
 import type { Probes } from "./probes.ts";
 import { credentialReport, detailedReport, statusOf } from "./report.ts";
+import type { CredentialsSeen } from "./report.ts";
 
 export interface HealthDeps {
   identify: Identify;
   probes: Probes;
   /** Null when nobody counts them: no Redis, or it does not answer. */
   readCounters: () => Promise<CredentialCounters | null>;
+  /** Whether some isolate's breaker before the database is open; null when nobody can tell. */
+  readBreaker: () => Promise<boolean | null>;
   /** Which environment variables are set, by name. */
   configured: Record<string, boolean>;
 }
@@ -37,23 +40,23 @@ function createRoutes(deps: HealthDeps): Hono {
   routes.get(
     "/credentials",
     guarded(deps.identify, async () => {
-      const [database, counters] = await Promise.all([probes.database(), deps.readCounters()]);
-      return Response.json(credentialReport(database, counters, hasFallback(deps)));
+      return Response.json(credentialReport(await seeAll(deps)));
     }),
   );
   routes.get(
     "/detailed",
     guarded(deps.identify, async () => {
-      const [database, redis, counters] = await probeAll(deps);
-      const credentials = credentialReport(database, counters, hasFallback(deps));
-      const report = detailedReport(database, redis, deps.configured, credentials);
+      const seen = await seeAll(deps);
+      const credentials = credentialReport(seen);
+      const report = detailedReport(seen.database, seen.redis, deps.configured, credentials);
       return Response.json(report, { status: report.status === "down" ? 503 : 200 });
     }),
   );
   routes.get(
     "/metrics",
     guarded(deps.identify, async () => {
-      const text = metricsText(...await probeAll(deps));
+      const { database, redis, counters } = await seeAll(deps);
+      const text = metricsText(database, redis, counters);
       return new Response(text, { headers: { "content-type": METRICS_CONTENT_TYPE } });
     }),
   );
@@ -77,10 +80,14 @@ function guarded(identify: Identify, answer: () => Promise<Response>) {
   };
 }
 
-function probeAll({ probes, readCounters }: HealthDeps) {
-  return Promise.all([probes.database(), probes.redis(), readCounters()]);
-}
-
-function hasFallback({ configured }: HealthDeps): boolean {
-  return configured.WHATSAPP_PHONE_NUMBER_ID === true && configured.WHATSAPP_ACCESS_TOKEN === true;
+async function seeAll(
+  { probes, readCounters, readBreaker, configured }: HealthDeps,
+): Promise<CredentialsSeen> {
+  const [database, redis, counters, isBreakerOpen] = await Promise.all([
+    probes.database(),
+    probes.redis(),
+    readCounters(),
+    readBreaker(),
+  ]);
+  return { database, redis, counters, isBreakerOpen, configured };
 }

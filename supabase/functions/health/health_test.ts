@@ -52,11 +52,19 @@ function ask(path: string, overrides: Partial<HealthDeps> = {}, apikey = "secret
       Promise.resolve({
         total_requests: 1500,
         cache_hits: 1420,
+        l1_hits: 1400,
+        l2_hits: 20,
+        stale_hits: 0,
         db_hits: 75,
         fallback_hits: 5,
         failures: 0,
       }),
-    configured: { WHATSAPP_PHONE_NUMBER_ID: true, WHATSAPP_ACCESS_TOKEN: true },
+    readBreaker: () => Promise.resolve(false),
+    configured: {
+      WHATSAPP_PHONE_NUMBER_ID: true,
+      WHATSAPP_ACCESS_TOKEN: true,
+      SWITCHYARD_ENCRYPTION_KEYS: true,
+    },
     ...overrides,
   });
   return handler(new Request(`http://project.test${path}`, { headers: { apikey } }), CONTEXT);
@@ -119,15 +127,49 @@ Deno.test("GET /health/credentials answers as the requirement shows", async () =
   assert.deepEqual(body.health, {
     status: "healthy",
     l1_cache: "ok",
-    l2_cache: "disabled",
+    l2_cache: "ok",
     supabase: "ok",
     env_fallback: "configured",
   });
   assert.equal(body.status, "ok");
+  assert.equal(body.circuit_breaker, "closed");
   assert.equal(body.stats.total_requests, 1500);
   assert.equal(body.stats.cache_hit_rate, 0.947);
   assert.equal(body.stats.success_rate, 1);
 });
+
+const REDIS_IS_DOWN = { probes: probesOf(answered(aSnapshot()), UNREACHABLE) };
+const layers: [rule: string, overrides: Partial<HealthDeps>, seen: [string, unknown][]][] = [
+  ["calls the shared cache disabled where there is no Redis", {
+    probes: probesOf(answered(aSnapshot()), null),
+    readCounters: () => Promise.resolve(null),
+    readBreaker: () => Promise.resolve(null),
+  }, [["status", "healthy"], ["l2_cache", "disabled"], ["circuit_breaker", "unknown"]]],
+  ["calls the shared cache disabled without encryption keys", { configured: {} }, [
+    ["status", "healthy"],
+    ["l2_cache", "disabled"],
+    ["env_fallback", "not_configured"],
+  ]],
+  ["calls the shared cache unavailable while Redis does not answer", REDIS_IS_DOWN, [
+    ["status", "degraded"],
+    ["l2_cache", "unavailable"],
+  ]],
+  ["tells of an open breaker", { readBreaker: () => Promise.resolve(true) }, [
+    ["status", "degraded"],
+    ["circuit_breaker", "open"],
+  ]],
+  ["tells of a database that does not answer", { probes: probesOf(UNREACHABLE) }, [
+    ["status", "degraded"],
+    ["supabase", "unreachable"],
+  ]],
+];
+for (const [rule, overrides, seen] of layers) {
+  Deno.test(`GET /health/credentials ${rule}`, async () => {
+    const { health, circuit_breaker } = await (await ask("/health/credentials", overrides)).json();
+    const shown = { ...health, circuit_breaker };
+    assert.deepEqual(seen.map(([name]) => [name, shown[name]]), seen);
+  });
+}
 
 Deno.test("GET /health/detailed names what is wrong and never a secret's value", async () => {
   const probes = probesOf(
@@ -178,6 +220,7 @@ Deno.test("only GET is answered", async () => {
     identify: isSecret,
     probes: probesOf(UNREACHABLE),
     readCounters: () => Promise.resolve(null),
+    readBreaker: () => Promise.resolve(null),
     configured: {},
   });
   const response = await handler(

@@ -1,11 +1,13 @@
 import { readConfig, VARIABLES } from "../_shared/config.ts";
+import { createBreakerSign } from "../_shared/credentials/breaker_sign.ts";
+import { openRedis } from "../_shared/credentials/redis.ts";
 import { createStatisticsStore, REDIS_VARIABLES } from "../_shared/credentials/statistics_store.ts";
 import { serve } from "../_shared/http/serve.ts";
 import { connectProject, PROJECT_VARIABLES } from "../_shared/project.ts";
 import { runtime } from "../_shared/runtime.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import { createHandler } from "./health.ts";
-import { createProbes } from "./probes.ts";
+import { createProbes, PROBE_TIMEOUT_MS } from "./probes.ts";
 
 const config = readConfig(runtime.env, [...PROJECT_VARIABLES, ...REDIS_VARIABLES]);
 const { call, identify } = connectProject(config, runtime.fetch);
@@ -15,6 +17,8 @@ const log = createLog({
   fields: { service: "switchyard" },
 });
 const statistics = createStatisticsStore(config, runtime.deadline);
+const redis = openRedis(config, { deadline: runtime.deadline, timeoutMs: PROBE_TIMEOUT_MS });
+const breakerSign = redis && createBreakerSign(redis);
 const configured = Object.fromEntries(
   Object.keys(VARIABLES).map((name) => [name, Boolean(runtime.env(name))]),
 );
@@ -23,6 +27,7 @@ const handler = createHandler({
   identify,
   probes: createProbes({ call, redis: statistics, now: runtime.now, sleep: runtime.sleep }),
   readCounters: async () => await statistics?.read().catch(() => null) ?? null,
+  readBreaker: async () => await breakerSign?.isRaised().catch(() => null) ?? null,
   configured,
 });
 

@@ -1,4 +1,4 @@
-import type { CredentialCounters } from "../_shared/credentials/statistics_store.ts";
+import type { CredentialCounters } from "../_shared/credentials/counters.ts";
 import type { Probe, Snapshot } from "./probes.ts";
 
 interface Metric {

@@ -1,4 +1,5 @@
-import type { CredentialCounters } from "../_shared/credentials/statistics_store.ts";
+import { NO_COUNTS, withSums } from "../_shared/credentials/counters.ts";
+import type { CredentialCounters } from "../_shared/credentials/counters.ts";
 import type { Probe, Snapshot } from "./probes.ts";
 
 export type Status = "ok" | "degraded" | "down";
@@ -59,39 +60,53 @@ export function detailedReport(
   };
 }
 
+/** What is known of the credential layers. */
+export interface CredentialsSeen {
+  database: Probe<Snapshot>;
+  redis: Probe<"PONG"> | null;
+  /** Null when nobody counts: no Redis, or it does not answer. */
+  counters: CredentialCounters | null;
+  /** Whether the database breaker of any isolate is open; null when nobody can tell. */
+  isBreakerOpen: boolean | null;
+  configured: Record<string, boolean>;
+}
+
 /** The answer that the credential requirement shows, with the counters of all isolates. */
-export function credentialReport(
-  database: Probe<Snapshot>,
-  counters: CredentialCounters | null,
-  hasFallback: boolean,
-): Record<string, unknown> {
-  const { total_requests, cache_hits, failures } = counters ?? NO_COUNTERS;
-  const healthy = database.ok;
+export function credentialReport(seen: CredentialsSeen): Record<string, unknown> {
+  const { database, isBreakerOpen, configured } = seen;
+  const counters = seen.counters ?? withSums(NO_COUNTS);
+  const { total_requests, cache_hits, failures } = counters;
+  const l2_cache = sharedCacheOf(seen);
+  const isHealthy = database.ok && l2_cache !== "unavailable" && isBreakerOpen !== true;
   return {
-    status: healthy ? "ok" : "degraded",
+    status: isHealthy ? "ok" : "degraded",
     health: {
-      status: healthy ? "healthy" : "degraded",
+      status: isHealthy ? "healthy" : "degraded",
       l1_cache: "ok",
-      // The shared layer is not built yet: tokens are cached in memory and read from the database.
-      l2_cache: "disabled",
+      l2_cache,
       supabase: database.ok ? "ok" : database.error,
-      env_fallback: hasFallback ? "configured" : "not_configured",
+      env_fallback: isSet(configured, FALLBACK) ? "configured" : "not_configured",
     },
+    circuit_breaker: isBreakerOpen === null ? "unknown" : isBreakerOpen ? "open" : "closed",
     stats: {
-      ...(counters ?? NO_COUNTERS),
+      ...counters,
       cache_hit_rate: rate(cache_hits, total_requests, 0),
       success_rate: rate(total_requests - failures, total_requests, 1),
     },
   };
 }
 
-const NO_COUNTERS: CredentialCounters = {
-  total_requests: 0,
-  cache_hits: 0,
-  db_hits: 0,
-  fallback_hits: 0,
-  failures: 0,
-};
+const FALLBACK = ["WHATSAPP_PHONE_NUMBER_ID", "WHATSAPP_ACCESS_TOKEN"];
+
+// Without keys Redis may well answer: tokens are not stored there in the clear.
+function sharedCacheOf({ redis, configured }: CredentialsSeen): "ok" | "disabled" | "unavailable" {
+  if (redis === null || !isSet(configured, ["SWITCHYARD_ENCRYPTION_KEYS"])) return "disabled";
+  return redis.ok ? "ok" : "unavailable";
+}
+
+function isSet(configured: Record<string, boolean>, names: string[]): boolean {
+  return names.every((name) => configured[name] === true);
+}
 
 function rate(part: number, whole: number, ofNothing: number): number {
   return whole === 0 ? ofNothing : Math.round(part / whole * 1000) / 1000;

@@ -17,16 +17,22 @@ export interface ConnectedCredentials {
   reportStatistics: () => Promise<void>;
 }
 
-/** The credential layers of one isolate: memory, the database, the environment. */
+/** The layers without Redis, retries and breaker: memory, the database, the environment. */
 export function connectCredentials(
   config: ConfigOf<(typeof CREDENTIAL_VARIABLES)[number]>,
   deps: { call: CallRpc; now: () => number; deadline: (ms: number) => AbortSignal },
 ): ConnectedCredentials {
   const { WHATSAPP_PHONE_NUMBER_ID: phoneNumberId, WHATSAPP_ACCESS_TOKEN: accessToken } = config;
   const credentials = createCredentials({
-    read: async (senderIds) => {
-      const rows = await deps.call("read_credentials", { sender_ids: senderIds });
-      return new Map(rows.map((row) => [row.sender_id, row.access_token]));
+    shared: null,
+    stored: {
+      async read(senderIds) {
+        const rows = await deps.call("read_credentials", { sender_ids: senderIds });
+        return new Map(rows.map((row) => [row.sender_id, {
+          version: row.credential_version,
+          value: row.access_token,
+        }]));
+      },
     },
     fallback: phoneNumberId && accessToken ? { phoneNumberId, accessToken } : null,
     now: deps.now,

@@ -1,4 +1,7 @@
-import { LRUCache } from "lru-cache";
+import { createLayeredCache } from "../resilience/layered_cache.ts";
+import type { Answer, SharedLayer, Source } from "../resilience/layered_cache.ts";
+import { NO_COUNTS, withSums } from "./counters.ts";
+import type { CredentialCounters } from "./counters.ts";
 
 export interface SenderVersion {
   senderId: string;
@@ -8,8 +11,9 @@ export interface SenderVersion {
 
 export type FoundCredential =
   | { found: true; accessToken: string }
-  | { found: false; reason: "not_found" | "unavailable" };
+  | { found: false; reason: "not_found" | "suspended" | "unavailable" };
 
+/** What one isolate counted since it began; requests that share a read count for memory. */
 export interface CredentialStatistics {
   total_requests: number;
   cache_hits: number;
@@ -20,87 +24,102 @@ export interface CredentialStatistics {
 }
 
 export interface Credentials {
-  /** The token for each sender, in the order given; one database call for all that are missing. */
-  find(senders: SenderVersion[], cacheGeneration: number): Promise<FoundCredential[]>;
-  /** Forgets one version, as when Meta refused it: the next find asks the database. */
+  /**
+   * The token for each sender, in the order given; at most one call of Redis and one of the database
+   * for all that are missing. A claim's newer cache generation forgets everything of the older ones.
+   */
+  find(senders: readonly SenderVersion[], cacheGeneration: number): Promise<FoundCredential[]>;
+  /** Forgets one token, as when Meta refused it: the next find asks the database. */
   forget(sender: SenderVersion): void;
   statistics(): CredentialStatistics;
 }
 
+/** The four layers of one isolate. */
+export interface CredentialLayers extends Credentials {
+  /** Warms the memory for these senders, in one call a layer; what cannot be had is left out. */
+  preload(senders: readonly SenderVersion[], cacheGeneration: number): Promise<void>;
+  statistics(): CredentialCounters & { size: number };
+}
+
 export interface CredentialsDeps {
-  /** The stored tokens by sender id; absent: no such credential. Throws when it cannot tell. */
-  read: (senderIds: string[]) => Promise<Map<string, string>>;
+  /** Null without Redis or without encryption keys. */
+  shared: SharedLayer<string> | null;
+  stored: Source<string, "suspended">;
   /** Answers for the one phone number that it names, and only when nothing else can. */
   fallback: { phoneNumberId: string; accessToken: string } | null;
   now: () => number;
+  memory?: { maxEntries: number; ttlMs: number };
 }
 
 /** Tokens kept in the memory of one isolate, the least recently used make room. */
 export const MAX_CREDENTIALS = 1_000;
 export const CREDENTIAL_TTL_MS = 15 * 60_000;
+/** For so much longer an expired token serves while neither Redis nor the database can tell. */
+export const MAX_STALE_MS = 60 * 60_000;
+/** A token that the database gave this recently is not read again because Meta refused it. */
+const MIN_REREAD_MS = 1_000;
+/** Half of what the Data API returns at most. */
+const MAX_SENDERS_PER_READ = 500;
 
 /**
- * Tokens by sender and version: a rotated one is never served from here, since the claim asks for
- * the new version. What was not found is not kept; while the database is down the environment
- * answers for its own number alone.
+ * Tokens by sender and version: a rotated one is never served from a cache, since the claim asks for
+ * the new version. What is not found or suspended is kept nowhere. The environment answers for its own
+ * number alone, when the database cannot answer or knows no such credential.
  */
-export function createCredentials(deps: CredentialsDeps): Credentials {
-  const cache = new LRUCache<string, string>({
-    max: MAX_CREDENTIALS,
-    ttl: CREDENTIAL_TTL_MS,
-    perf: { now: deps.now },
-    // A test's clock may begin at any value, and TTLs are minutes: no need to buffer the clock.
-    ttlResolution: 0,
+export function createCredentials(deps: CredentialsDeps): CredentialLayers {
+  const { shared, stored, fallback, now } = deps;
+  const { maxEntries, ttlMs } = deps.memory ??
+    { maxEntries: MAX_CREDENTIALS, ttlMs: CREDENTIAL_TTL_MS };
+  const cache = createLayeredCache<string, "suspended">({
+    shared,
+    source: stored,
+    limits: {
+      maxEntries,
+      ttlMs,
+      maxStaleMs: MAX_STALE_MS,
+      minRereadMs: MIN_REREAD_MS,
+      maxBatch: MAX_SENDERS_PER_READ,
+    },
+    now,
   });
-  const counts = { total_requests: 0, cache_hits: 0, db_hits: 0, fallback_hits: 0, failures: 0 };
-  let generation = 0;
+  const counts = { ...NO_COUNTS };
 
-  function fallBack(sender: SenderVersion, reason: "not_found" | "unavailable"): FoundCredential {
-    if (deps.fallback?.phoneNumberId === sender.phoneNumberId) {
+  function settle(
+    sender: SenderVersion,
+    answer: Answer<string, "suspended">,
+  ): FoundCredential {
+    if (answer.from !== "nowhere") {
+      counts[COUNTED[answer.from]] += 1;
+      return { found: true, accessToken: answer.value };
+    }
+    if (answer.reason !== "suspended" && fallback?.phoneNumberId === sender.phoneNumberId) {
       counts.fallback_hits += 1;
-      return { found: true, accessToken: deps.fallback.accessToken };
+      return { found: true, accessToken: fallback.accessToken };
     }
     counts.failures += 1;
-    return { found: false, reason };
-  }
-
-  async function readMissing(senders: SenderVersion[]): Promise<Map<string, string> | null> {
-    try {
-      return await deps.read([...new Set(senders.map(({ senderId }) => senderId))]);
-    } catch {
-      return null;
-    }
+    return { found: false, reason: answer.reason };
   }
 
   return {
     async find(senders, cacheGeneration) {
-      if (cacheGeneration > generation) {
-        cache.clear();
-        generation = cacheGeneration;
-      }
-      counts.total_requests += senders.length;
-      const cached = senders.map((sender) => cache.get(keyOf(sender)));
-      const missing = senders.filter((_, index) => cached[index] === undefined);
-      const read = missing.length > 0 ? await readMissing(missing) : new Map<string, string>();
-      return senders.map((sender, index) => {
-        const hit = cached[index];
-        if (hit !== undefined) {
-          counts.cache_hits += 1;
-          return { found: true, accessToken: hit };
-        }
-        if (read === null) return fallBack(sender, "unavailable");
-        const accessToken = read.get(sender.senderId);
-        if (accessToken === undefined) return fallBack(sender, "not_found");
-        counts.db_hits += 1;
-        cache.set(keyOf(sender), accessToken);
-        return { found: true, accessToken };
-      });
+      const answers = await cache.read(senders.map(wantedOf), cacheGeneration);
+      return senders.map((sender, index) => settle(sender, answers[index]!));
     },
-    forget: (sender) => void cache.delete(keyOf(sender)),
-    statistics: () => ({ ...counts, size: cache.size }),
+    async preload(senders, cacheGeneration) {
+      await cache.read(senders.slice(0, maxEntries).map(wantedOf), cacheGeneration);
+    },
+    forget: (sender) => cache.drop(wantedOf(sender)),
+    statistics: () => ({ ...withSums(counts), size: cache.size() }),
   };
 }
 
-function keyOf({ senderId, credentialVersion }: SenderVersion): string {
-  return `${senderId}:${credentialVersion}`;
+const COUNTED = {
+  memory: "l1_hits",
+  shared: "l2_hits",
+  stale: "stale_hits",
+  source: "db_hits",
+} as const;
+
+function wantedOf({ senderId, credentialVersion }: SenderVersion) {
+  return { key: senderId, version: credentialVersion };
 }

@@ -1,19 +1,12 @@
-import { Redis } from "@upstash/redis";
-
 import type { ConfigOf } from "../config.ts";
-
-/** Counters of the credential caches of all isolates, since they were last cleared. */
-export interface CredentialCounters {
-  total_requests: number;
-  cache_hits: number;
-  db_hits: number;
-  fallback_hits: number;
-  failures: number;
-}
+import { countLayers, LAYERS, withSums } from "./counters.ts";
+import type { CredentialCounters, LayerCounts } from "./counters.ts";
+import { openRedis } from "./redis.ts";
 
 export interface StatisticsStore {
   /** Adds what one isolate counted; losing it costs a number, never a message. */
-  add(counted: CredentialCounters): Promise<void>;
+  add(counted: LayerCounts): Promise<void>;
+  /** Of all isolates, since they were last cleared. */
   read(): Promise<CredentialCounters>;
   clear(): Promise<void>;
   ping(signal?: AbortSignal): Promise<void>;
@@ -21,7 +14,6 @@ export interface StatisticsStore {
 
 const KEY = "switchyard:credential_cache";
 const TIMEOUT_MS = 1_000;
-const NAMES = ["total_requests", "cache_hits", "db_hits", "fallback_hits", "failures"] as const;
 
 /** What a connection to Redis reads of the environment: both, or neither for no Redis. */
 export const REDIS_VARIABLES = ["UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"] as const;
@@ -31,28 +23,19 @@ export function createStatisticsStore(
   config: ConfigOf<(typeof REDIS_VARIABLES)[number]>,
   deadline: (ms: number) => AbortSignal,
 ): StatisticsStore | null {
-  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = config;
-  if (url === undefined || token === undefined) return null;
-  const redis = new Redis({
-    url,
-    token,
-    retry: false,
-    enableTelemetry: false,
-    // A function makes a fresh signal for each call; one signal would abort all that follow.
-    signal: () => deadline(TIMEOUT_MS),
-  });
+  const redis = openRedis(config, { deadline, timeoutMs: TIMEOUT_MS });
+  if (redis === null) return null;
   return {
     async add(counted) {
       const pipeline = redis.pipeline();
-      for (const name of NAMES) if (counted[name] > 0) pipeline.hincrby(KEY, name, counted[name]);
+      for (const layer of LAYERS) {
+        if (counted[layer] > 0) pipeline.hincrby(KEY, layer, counted[layer]);
+      }
       if (pipeline.length() > 0) await pipeline.exec();
     },
     async read() {
       const stored = await redis.hgetall<Record<string, number>>(KEY) ?? {};
-      return Object.fromEntries(NAMES.map((name) => [name, Number(stored[name] ?? 0)])) as Record<
-        (typeof NAMES)[number],
-        number
-      >;
+      return withSums(countLayers((layer) => Number(stored[layer] ?? 0)));
     },
     async clear() {
       await redis.del(KEY);
