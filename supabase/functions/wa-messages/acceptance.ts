@@ -26,7 +26,9 @@ export interface Submission {
 export type Acceptance =
   | { outcome: "accepted" | "replayed"; id: string; planned_send_at: string }
   | { outcome: "key_reused"; fields: string[] }
-  | { outcome: "unknown_sender" };
+  | { outcome: "unknown_sender" }
+  /** closed_at: when the recipient's customer service window closed, ISO 8601. */
+  | { outcome: "window_closed"; closed_at: string };
 
 /** Accepts submissions of one tenant in one transaction; answers in their order. */
 export type Enqueue = (tenantId: string, submissions: Submission[]) => Promise<Acceptance[]>;
@@ -44,6 +46,11 @@ const row = z.discriminatedUnion("outcome", [
     detail: z.object({ fields: z.array(z.string()) }),
   }),
   z.object({ index: z.int(), outcome: z.literal("unknown_sender") }),
+  z.object({
+    index: z.int(),
+    outcome: z.literal("window_closed"),
+    detail: z.object({ closed_at: z.string() }),
+  }),
 ]);
 
 export function createEnqueue(call: CallRpc): Enqueue {
@@ -73,6 +80,8 @@ function toAcceptance(one: z.output<typeof row>): Acceptance {
       return { outcome: one.outcome, fields: one.detail.fields };
     case "unknown_sender":
       return { outcome: one.outcome };
+    case "window_closed":
+      return { outcome: one.outcome, closed_at: one.detail.closed_at };
   }
 }
 

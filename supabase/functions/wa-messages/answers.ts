@@ -5,9 +5,14 @@ import type { Acceptance } from "./acceptance.ts";
 /** Why one message was refused: a problem's status, code, detail and members. */
 export interface Refusal {
   status: number;
-  code: "invalid_message" | "unknown_sender" | "idempotency_key_reused";
+  code:
+    | "invalid_message"
+    | "unknown_sender"
+    | "idempotency_key_reused"
+    | "customer_window_closed";
   detail: string;
   errors: FieldError[];
+  closed_at?: string;
 }
 
 export type Verdict =
@@ -26,6 +31,8 @@ export function judge(acceptance: Acceptance): Verdict {
       return { ok: false, refusal: unknownSender() };
     case "key_reused":
       return { ok: false, refusal: keyReused(acceptance.fields) };
+    case "window_closed":
+      return { ok: false, refusal: windowClosed(acceptance.closed_at) };
   }
 }
 
@@ -48,20 +55,30 @@ function keyReused(fields: string[]): Refusal {
   };
 }
 
+function windowClosed(closed_at: string): Refusal {
+  return {
+    status: 422,
+    code: "customer_window_closed",
+    detail: "The recipient wrote last more than 24 hours ago: only a template may be sent.",
+    errors: [{ pointer: "/type", detail: "must be template until the recipient writes again" }],
+    closed_at,
+  };
+}
+
 export function invalidMessage(errors: FieldError[]): Refusal {
   const detail = `The message has ${errors.length} ${errors.length === 1 ? "fault" : "faults"}.`;
   return { status: 422, code: "invalid_message", detail, errors };
 }
 
-export function refuse({ status, code, detail, errors }: Refusal): Response {
-  return problem(status, code, detail, { errors });
+export function refuse({ status, code, detail, ...members }: Refusal): Response {
+  return problem(status, code, detail, members);
 }
 
 /** The refusal as it stands inside the answer to a batch. */
 export function describeRefusal(
-  { status, code, detail, errors }: Refusal,
+  { status, code, detail, ...members }: Refusal,
 ): Record<string, unknown> {
-  return problemBody(status, code, detail, { errors });
+  return problemBody(status, code, detail, members);
 }
 
 export function accepted(body: unknown, isReplay: boolean): Response {

@@ -142,6 +142,25 @@ Deno.test("POST from an unknown sender answers 404", async () => {
   });
 });
 
+const closed_at = "2026-11-21T04:00:00+00:00";
+const windowClosed = {
+  outcome: "window_closed",
+  id: null,
+  planned_send_at: null,
+  detail: { closed_at },
+};
+
+Deno.test("POST to a recipient whose customer window is closed answers 422 and since when", async () => {
+  const response = await setup({ rpc: { enqueue_messages: answerWith(windowClosed) } })
+    .ask("POST", "", EXAMPLES.text);
+  assert.equal((await response.clone().json()).closed_at, closed_at);
+  assert.deepEqual(await problemOf(response), {
+    status: 422,
+    code: "customer_window_closed",
+    pointers: ["/type"],
+  });
+});
+
 const refusedBefore: [
   label: string,
   body: unknown,
@@ -298,6 +317,25 @@ Deno.test("batch tells an unknown sender among known ones", async () => {
     ]),
     [[1, "unknown_sender"]],
   );
+});
+
+Deno.test("batch tells a closed customer window with the time at which it closed", async () => {
+  const { ask } = setup({
+    rpc: {
+      enqueue_messages: (args) => {
+        const rows = acceptAll(args) as Record<string, unknown>[];
+        return rows.map((row) => row.index === 0 ? { ...row, ...windowClosed } : row);
+      },
+    },
+  });
+  const response = await ask("POST", "/batch", { messages: [EXAMPLES.text, EXAMPLES.template] });
+  const { accepted, rejected: [refused] } = await response.json();
+  assert.deepEqual(accepted.map(({ index }: Item) => index), [1]);
+  assert.equal(refused.index, 0);
+  assert.deepEqual([refused.problem.code, refused.problem.closed_at], [
+    "customer_window_closed",
+    closed_at,
+  ]);
 });
 
 Deno.test("batch of replays alone is marked as one", async () => {

@@ -25,6 +25,7 @@ export const PROBLEMS = {
   payload_too_large: { status: 413, title: "The body is too large" },
   invalid_message: { status: 422, title: "The message is not valid" },
   invalid_request: { status: 422, title: "The request is not valid" },
+  customer_window_closed: { status: 422, title: "The recipient's customer window is closed" },
   idempotency_key_reused: { status: 422, title: "The key belongs to another request" },
   too_many_requests: { status: 429, title: "Too many requests" },
   internal_error: { status: 500, title: "Something broke here" },
