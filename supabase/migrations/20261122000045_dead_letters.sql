@@ -76,6 +76,7 @@ begin
           when m.id is not null and s.status = 'removed' then 'sender_removed'
           when d.cause = 'outcome_unknown' and $2 ->> 'cause' is distinct from 'outcome_unknown'
             then 'outcome_unknown'
+          when d.cause = 'marketing_cap' and d.created_at > $3 - interval '24 hours' then 'too_soon'
           when m.expires_at <= $3 and $2 ->> 'expired' is distinct from 'true' then 'expired'
         end as held_back
       from switchyard.dead_letters d

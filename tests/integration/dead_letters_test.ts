@@ -267,6 +267,17 @@ Deno.test("messages of a removed sender are not redriven", () =>
     assert.equal(answer.messages, 0);
   }));
 
+Deno.test("a message that Meta refused as too much marketing is left alone for a day", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await letDie(sql, tenancy, ["marketing_cap"], NOW);
+    const filter = { cause: "marketing_cap", expired: true };
+    const early = await preview(sql, tenancy.tenantId, filter, { at: later(DAY_MS - 1) });
+    assert.deepEqual([early.messages, early.held_back], [0, { too_soon: 1 }]);
+    const answer = await redrive(sql, tenancy.tenantId, filter, { at: later(DAY_MS) });
+    assert.equal(answer.messages, 1);
+  }));
+
 Deno.test("a filter lets through what it names and nothing else", async (t) => {
   await using database = await createDatabase();
   const { sql } = database;
