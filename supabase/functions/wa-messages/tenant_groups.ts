@@ -20,7 +20,7 @@ const MAX_BATCH_WEIGHT = 500;
 const MAX_WAITING_WEIGHT = 4_000;
 
 /**
- * Concurrent single messages of a tenant share one call: its wallet and pacing rows are hot, and a
+ * Concurrent single messages of a tenant share one call: its wallet and lanes are hot, and a
  * row lock a message would make a queue of them. Tenants never wait for each other.
  */
 export function createTenantGroups(enqueue: Enqueue): Submit {
