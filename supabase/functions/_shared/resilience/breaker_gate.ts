@@ -121,7 +121,6 @@ function verdictOn({ scope }: Passage, { failed, succeeded, pauseMs }: Judgement
 
 function noteOn(passage: Passage, judgement: Judgement, witness: string, nowMs: number): void {
   const verdict = verdictOn(passage, judgement);
-  if (!verdict.failed && !verdict.succeeded) return;
   const one = count(newPassage(passage.scope, passage.admission).counted, verdict, witness);
   const moment = { nowMs, chancePermille: 0 };
   const generation = NEW_BREAKER.generation;

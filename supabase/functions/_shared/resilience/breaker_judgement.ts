@@ -29,7 +29,11 @@ const UNEXPLAINED: ReadonlySet<string> = new Set([
   "network_error",
 ]);
 
-const ALL_WELL: Judgement = { succeeded: WAY, failed: [], pauseMs: 0, named: false };
+/** We broke the call off ourselves, as when the isolate ends. */
+const ABORTED = "aborted";
+
+const NOTHING_SAID: Judgement = { succeeded: [], failed: [], pauseMs: 0, named: false };
+const ALL_WELL: Judgement = { ...NOTHING_SAID, succeeded: WAY };
 
 /**
  * Says of which scopes an outcome is a failure (R19's failure test). A message or recipient that is
@@ -40,7 +44,7 @@ export function judgeOutcome(outcome: SendOutcome): Judgement {
     case "accepted":
       return ALL_WELL;
     case "unknown":
-      return unexplained();
+      return outcome.reason === ABORTED ? NOTHING_SAID : unexplained();
     case "credential_refused":
       return brokenAt(outcome.scope, 0);
     case "rejected":
@@ -52,7 +56,7 @@ export function judgeOutcome(outcome: SendOutcome): Judgement {
 }
 
 function unexplained(): Judgement {
-  return { succeeded: [], failed: ["app", "tenant"], pauseMs: 0, named: false };
+  return { ...NOTHING_SAID, failed: ["app", "tenant"] };
 }
 
 // Pairs have their own pacing, and what concerns nobody broke nowhere.
