@@ -43,7 +43,7 @@ interface Entry<Value> {
   kept: { value: Value; readAt: number; from: "shared" | "source" } | null;
 }
 
-/** One value a key, the newest version; another replaces it only when it is newer or this one old. */
+/** One value a key: a new version takes the place of the one before. */
 export function createMemory<Value>(limits: MemoryLimits): Memory<Value> {
   const { maxEntries, ttlMs, maxStaleMs, minRereadMs } = limits;
   const entries = new LRUCache<string, Entry<Value>>({ max: maxEntries });
@@ -58,10 +58,7 @@ export function createMemory<Value>(limits: MemoryLimits): Memory<Value> {
     fresh: (wanted, at) => recall(wanted, at, ttlMs),
     stale: (wanted, at) => recall(wanted, at, ttlMs + maxStaleMs),
     keep(key, { version, value }, from, at) {
-      const entry = entries.peek(key);
-      const isNewer = entry?.kept && entry.version > version &&
-        isYounger(entry.kept.readAt, at, ttlMs);
-      if (!isNewer) entries.set(key, { version, kept: { value, readAt: at, from } });
+      entries.set(key, { version, kept: { value, readAt: at, from } });
     },
     remove: (key) => void entries.delete(key),
     drop({ key, version }, at) {
