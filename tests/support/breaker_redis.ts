@@ -1,6 +1,9 @@
+import { Redis as UpstashRedis } from "@upstash/redis";
+
 import type { Redis } from "../../local/redis.ts";
 import { startRedis } from "../../local/redis.ts";
 import { openInProcessRedis } from "../../local/redis_in_process.ts";
+import { createUpstashRest } from "../../local/upstash_rest.ts";
 import type { BreakerRedis } from "../../supabase/functions/_shared/resilience/breaker_store.ts";
 
 /** One test on each kind of Redis, which must behave alike. */
@@ -61,4 +64,41 @@ export function directClient(redis: Redis): BreakerRedis {
     mget: (keys: string[]) => redis.command(["MGET", ...keys]),
     time: () => redis.command(["TIME"]),
   } as unknown as BreakerRedis;
+}
+
+/** A Redis behind the REST API that the Upstash client speaks, which can go away and come back. */
+export interface RestRedis extends AsyncDisposable {
+  /** A client such as one isolate has. */
+  client(): UpstashRedis;
+  requests(): number;
+  /** From here on this Redis answers, or with null none does. */
+  use(redis: Redis | null): void;
+}
+
+/** Serves it on a free port; for `await using`, which ends it. */
+export function serveRest(redis: Redis): RestRedis {
+  const token = "a-token";
+  let current: Redis | null = redis;
+  let requests = 0;
+  const reach = () => {
+    if (current === null) throw new Error("Redis is gone");
+    return current;
+  };
+  const answer = createUpstashRest({
+    kind: redis.kind,
+    command: async (args) => await reach().command(args),
+    transaction: async (commands) => await reach().transaction(commands),
+    stop: () => Promise.resolve(),
+  }, token);
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    requests += 1;
+    return answer(request);
+  });
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  return {
+    client: () => new UpstashRedis({ url, token, retry: { retries: 0 }, enableTelemetry: false }),
+    requests: () => requests,
+    use: (next) => current = next,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
 }
