@@ -256,6 +256,23 @@ Deno.test("a report that is being written while a redrive runs wins", () =>
     assert.deepEqual(await readDead(sql, tenancy), [id]);
   }));
 
+Deno.test("a report that came between finding a letter and locking its message wins", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    const [id] = await letDie(sql, tenancy, ["a"], NOW);
+    await report(sql, tenancy, id!, "sent");
+    await sql`
+      with redrive as (
+        insert into switchyard.redrives (filter, rate_per_second, actor, next_due_at)
+        values ('{}', 1, '{}', ${NOW})
+        returning id
+      )
+      select switchyard.redrive_messages(
+        array(select id from switchyard.dead_letters), id, ${NOW}, '1 second', ${NOW})
+      from redrive`;
+    assert.deepEqual(await readDead(sql, tenancy), [id]);
+  }));
+
 Deno.test("messages of a removed sender are not redriven", () =>
   inFreshDatabase(async (sql) => {
     const tenancy = await createTenancy(sql);
