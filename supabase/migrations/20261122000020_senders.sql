@@ -127,6 +127,7 @@ begin
   end if;
 
   perform vault.update_secret(v_sender.credential_id, rotate_credential.access_token);
+  perform switchyard.clear_attention(v_sender.id, clock_timestamp());
   perform switchyard.write_audit(rotate_credential.tenant_id, actor, 'credential.rotated',
     rotate_credential.phone_number_id, jsonb_build_object('version', v_sender.credential_version));
   return jsonb_build_object('outcome', 'rotated', 'credential_version', v_sender.credential_version);
@@ -158,8 +159,8 @@ begin
 end;
 $$;
 
--- Reads the current tokens of the given senders, each with the version it belongs to; no row for a
--- sender that is gone, so that nothing is cached for it.
+-- Reads the current tokens of the given senders, each with the version it belongs to: no row for a
+-- sender that is gone and no token of a suspended tenant, so that nothing is cached for either.
 create or replace function switchyard_api.read_credentials(sender_ids jsonb)
 returns table (sender_id uuid, credential_version integer, access_token text)
 language sql
@@ -167,8 +168,9 @@ stable
 security definer
 set search_path = ''
 as $$
-  select s.id, s.credential_version, v.decrypted_secret
+  select s.id, s.credential_version, case when t.status = 'active' then v.decrypted_secret end
   from switchyard.senders s
+  join switchyard.tenants t on t.id = s.tenant_id
   join vault.decrypted_secrets v on v.id = s.credential_id
   where s.id in (select value::uuid from jsonb_array_elements_text(read_credentials.sender_ids))
     and s.status <> 'removed';

@@ -32,6 +32,8 @@ create table if not exists switchyard.messages (
   unknown_until timestamptz,
   wamid text,
   failure jsonb,
+  -- What a queued message is held back by: a limit, a breaker, a credential that cannot be had.
+  waiting_for text,
   price jsonb,
   -- When it came to an end without Meta: expired, cancelled or dead.
   ended_at timestamptz,
@@ -206,6 +208,7 @@ as $$
     'planned_send_at', m.planned_send_at,
     'expires_at', m.expires_at,
     'created_at', m.created_at,
+    'waiting_for', case when m.status = 'queued' then m.waiting_for end,
     'error', m.failure,
     'price', m.price
   )) || jsonb_build_object(

@@ -108,8 +108,9 @@ end;
 $$;
 
 -- Accepts messages of one tenant, all in the transaction of the caller: idempotency keys, slots and
--- rows commit together or not at all. An item of an unknown sender is refused and takes no key; an item
--- whose key was used before answers with the first message, or names the fields that differ.
+-- rows commit together or not at all. An item of an unknown sender, or to a customer whose service
+-- window is closed, is refused and takes no key; an item whose key was used before answers with the
+-- first message, or names the fields that differ.
 -- Keys and lanes are locked in one order, so that batches never deadlock.
 create or replace function switchyard.accept_messages(tenant_id uuid, items jsonb, at timestamptz)
 returns table (index integer, outcome text, id uuid, planned_send_at timestamptz, detail jsonb)
@@ -119,6 +120,7 @@ as $$
 #variable_conflict use_column
 declare
   v_items jsonb;
+  v_closed jsonb;
 begin
   select jsonb_agg(item || jsonb_build_object(
     'id', switchyard.new_id(), 'sender_id', s.id,
@@ -129,6 +131,8 @@ begin
     on s.phone_number_id = item ->> 'from'
     and s.tenant_id = accept_messages.tenant_id
     and s.status <> 'removed';
+  select coalesce(jsonb_object_agg(c.index, c.closed_at), '{}') into v_closed
+  from switchyard.closed_windows(accept_messages.tenant_id, v_items, accept_messages.at) c;
 
   insert into switchyard.idempotency_keys (
     tenant_id, scope, key, fingerprint, field_digests, resource_id, created_at
@@ -136,8 +140,9 @@ begin
   select accept_messages.tenant_id, 'messages', i.idempotency_key, i.fingerprint,
     coalesce(i.field_digests, '{}'), i.id, accept_messages.at
   from jsonb_to_recordset(v_items) as i (
-    id uuid, sender_id uuid, idempotency_key text, fingerprint text, field_digests jsonb)
-  where i.idempotency_key is not null and i.sender_id is not null
+    index integer, id uuid, sender_id uuid, idempotency_key text, fingerprint text,
+    field_digests jsonb)
+  where i.idempotency_key is not null and i.sender_id is not null and not v_closed ? i.index::text
   order by i.idempotency_key
   on conflict do nothing;
 
@@ -149,7 +154,7 @@ begin
       on k.tenant_id = accept_messages.tenant_id
       and k.scope = 'messages'
       and k.key = item ->> 'idempotency_key'
-    where item ->> 'sender_id' is not null
+    where item ->> 'sender_id' is not null and not v_closed ? (item ->> 'index')
       and (item ->> 'idempotency_key' is null or k.resource_id = (item ->> 'id')::uuid)
   ) fresh
   where fresh.items is not null;
@@ -158,14 +163,19 @@ begin
   select i.index,
     case
       when i.sender_id is null then 'unknown_sender'
+      when k.resource_id is null and v_closed ? i.index::text then 'window_closed'
       when k.resource_id is null or k.resource_id = i.id then 'accepted'
       when k.fingerprint = i.fingerprint then 'replayed'
       else 'key_reused'
     end,
     m.id,
     m.planned_send_at,
-    case when k.fingerprint <> i.fingerprint then jsonb_build_object(
-      'fields', switchyard.differing_fields(k.field_digests, i.field_digests)) end
+    case
+      when k.fingerprint <> i.fingerprint then jsonb_build_object(
+        'fields', switchyard.differing_fields(k.field_digests, i.field_digests))
+      when k.resource_id is null and v_closed ? i.index::text then jsonb_build_object(
+        'closed_at', v_closed -> i.index::text)
+    end
   from jsonb_to_recordset(v_items) as i (
     index integer, id uuid, sender_id uuid, idempotency_key text, fingerprint text,
     field_digests jsonb)
@@ -230,6 +240,10 @@ begin
   if v_answer.outcome = 'unknown_sender' then
     raise exception 'Cannot send message: the tenant has no sender %', message ->> 'from'
       using errcode = '22023', hint = 'Use the phone_number_id of a sender of the tenant.';
+  elsif v_answer.outcome = 'window_closed' then
+    raise exception 'Cannot send message: the customer service window is closed'
+      using errcode = '22023', detail = v_answer.detail::text,
+        hint = 'Send a template, or wait until the customer writes.';
   elsif v_answer.outcome = 'key_reused' then
     raise exception 'Cannot send message: the idempotency key was used for another message'
       using errcode = '22023', detail = v_answer.detail::text;

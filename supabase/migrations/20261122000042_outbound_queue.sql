@@ -268,7 +268,7 @@ create or replace function switchyard_api.claim_messages(
 returns table (
   id uuid, attempt integer, tenant_id uuid, sender_id uuid, phone_number_id text,
   business_account_id text, credential_version integer, recipient text, type text, content jsonb,
-  context jsonb, lane text, failure_count integer, due_at timestamptz, expires_at timestamptz,
+  context jsonb, lane text, failure_count integer, waiting_for text, due_at timestamptz, expires_at timestamptz,
   limit_messages integer, limit_window_seconds integer, limit_is_of_sender boolean,
   per_second numeric, cache_generation bigint
 )
@@ -320,7 +320,7 @@ begin
   return query
   select m.id, m.attempt_count, m.tenant_id, m.sender_id, s.phone_number_id, s.business_account_id,
     s.credential_version, m.recipient, m.type, m.content, m.context, m.lane, m.failure_count,
-    m.due_at, m.expires_at,
+    m.waiting_for, m.due_at, m.expires_at,
     coalesce(s.limit_messages, t.limit_messages),
     coalesce(s.limit_window_seconds, t.limit_window_seconds),
     s.limit_messages is not null,

@@ -113,10 +113,12 @@ begin
     wamid = coalesce(m.wamid, o.wamid),
     failure_count = m.failure_count + case when o.outcome = 'retry' then 1 else 0 end,
     failure = case when o.outcome = 'accepted' then null else coalesce(o.error, m.failure) end,
+    waiting_for = case when o.outcome = 'deferred' then o.waiting_for end,
     due_at = coalesce(o.due_at, m.due_at),
     unknown_until = case when o.outcome = 'unknown' then o.unknown_until end
   from jsonb_to_recordset(outcomes) as o (
-    id uuid, outcome text, wamid text, error jsonb, due_at timestamptz, unknown_until timestamptz)
+    id uuid, outcome text, wamid text, error jsonb, waiting_for text, due_at timestamptz,
+    unknown_until timestamptz)
   where m.id = o.id and o.id = any (settled_ids);
 
   perform switchyard.lower_heads(array_agg(m.id))
@@ -126,6 +128,12 @@ begin
   from jsonb_to_recordset(outcomes) as o (id uuid, throttled boolean)
   join switchyard.messages m on m.id = o.id
   where o.throttled and o.id = any (settled_ids) having count(*) > 0;
+
+  perform switchyard.raise_attention(array_agg(m.sender_id), 'credential_refused',
+    (array_agg(o.error))[1], record_outcomes.at, array_agg(o.refused_version))
+  from jsonb_to_recordset(outcomes) as o (id uuid, error jsonb, refused_version integer)
+  join switchyard.messages m on m.id = o.id
+  where o.refused_version is not null and o.id = any (settled_ids) having count(*) > 0;
 
   for v_rejected in
     select array_agg(o.id) as ids, o.error
@@ -149,8 +157,8 @@ $$;
 -- Writes back what came of claimed messages. Only the attempt that was given out is settled, in the
 -- statement that checks it: a worker that comes late changes nothing, except that it may still say what
 -- became of an attempt which was taken for lost.
--- Outcomes: accepted {wamid}, retry {due_at, throttled?}, deferred {due_at} (not called), rejected,
--- unknown {unknown_until}.
+-- Outcomes: accepted {wamid}, retry {due_at, throttled?, refused_version?}, rejected,
+-- unknown {unknown_until}, and deferred {due_at, waiting_for} for what was not called for.
 create or replace function switchyard_api.settle_messages(
   outcomes jsonb, at timestamptz default clock_timestamp()
 )

@@ -130,7 +130,10 @@ as $$
         select from switchyard.inbound_events e where e.state = 'quarantined' limit 10000) e),
     'senders', (
       select jsonb_build_object('active', count(*) filter (where s.status = 'active'),
-        'paused', count(*) filter (where s.status = 'paused'))
+        'paused', count(*) filter (where s.status = 'paused'),
+        'needing_attention', (
+          select count(distinct a.sender_id) from switchyard.sender_attention a
+          where a.cleared_at is null))
       from switchyard.senders s where s.status <> 'removed'),
     'cron', (
       select jsonb_build_object('ticked_at', ticked_at,

@@ -197,3 +197,33 @@ Deno.test("accepting messages", async (t) => {
     assert.equal(rings[0]!.headers.apikey, "sb_secret_x");
   });
 });
+
+Deno.test("a free-form message to a closed customer window is refused, takes no key and harms no neighbour", async () => {
+  await using database = await createDatabase();
+  const { sql } = database;
+  const tenancy = await createTenancy(sql);
+  const keyed = { idempotency_key: "order-1", fingerprint: FINGERPRINT };
+  const write = (last_inbound_at: Date) =>
+    sql`
+    insert into switchyard.conversations (tenant_id, sender_id, customer_phone, last_inbound_at)
+    values (${tenancy.tenantId}, ${tenancy.senderId}, '+15550200001', ${last_inbound_at})
+    on conflict (sender_id, customer_phone) do update set last_inbound_at = excluded.last_inbound_at`;
+  await write(later(-25 * 3_600_000));
+  const answers = await enqueue(sql, tenancy, [
+    anItem(tenancy, keyed),
+    anItem(tenancy, { type: "template", content: { name: "x", language: { code: "en" } } }),
+    anItem(tenancy, { to: "+15550200002" }),
+  ], NOW);
+  assert.deepEqual(answers.map(({ outcome }) => outcome), [
+    "window_closed",
+    "accepted",
+    "accepted",
+  ]);
+  assert.equal(answers[0]!.id, null);
+  await write(later(-60_000));
+  const [again] = await enqueue(sql, tenancy, [anItem(tenancy, keyed)], NOW);
+  assert.equal(again!.outcome, "accepted");
+  await write(later(-25 * 3_600_000));
+  const [replayed] = await enqueue(sql, tenancy, [anItem(tenancy, keyed)], NOW);
+  assert.equal(replayed!.outcome, "replayed", "what was accepted stays accepted");
+});

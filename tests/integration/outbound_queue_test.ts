@@ -455,3 +455,62 @@ Deno.test("the head of a lane is never later than its first message, whatever ha
       where first.due_at < l.head_due_at`;
     assert.deepEqual(late.map((row) => ({ ...row })), []);
   }));
+
+Deno.test("a refused credential pauses its sender, whose messages wait unread and go with the next one", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, aBatch(tenancy, 5), NOW);
+    const claims = await claim(sql, 2, NOW);
+    const refused = {
+      outcome: "retry",
+      due_at: NOW.toISOString(),
+      error: { cause: "token_invalid" },
+      refused_version: 1,
+    };
+    await settle(sql, claims, () => refused, NOW);
+    assert.deepEqual(await claim(sql, 10, later(60_000)), []);
+    assert.equal(await queueLength(sql), 0);
+    const attention = await sql`select cause from switchyard_api.list_attention(null)`;
+    assert.deepEqual(attention.map(({ cause }) => cause), ["credential_refused"]);
+
+    await sql`
+      select switchyard_api.rotate_credential(
+        ${tenancy.tenantId}, ${tenancy.phoneNumberId}, 'another token', '{}')`;
+    assert.equal((await claim(sql, 10, later(60_000))).length, 5);
+    const open = await sql`select from switchyard_api.list_attention(null)`;
+    assert.equal(open.length, 0);
+  }));
+
+Deno.test("a refusal of a credential that was rotated meanwhile pauses nobody", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    const claims = await claim(sql, 2, NOW);
+    await sql`
+      select switchyard_api.rotate_credential(
+        ${tenancy.tenantId}, ${tenancy.phoneNumberId}, 'another token', '{}')`;
+    const refused = { outcome: "retry", due_at: NOW.toISOString(), refused_version: 1 };
+    await settle(sql, claims, () => refused, NOW);
+    assert.equal((await claim(sql, 2, later(1_000))).length, 1);
+  }));
+
+Deno.test("a message tells what it waits for until it goes", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    const tell = async () => {
+      const [row] = await sql`
+        select switchyard_api.get_message(${tenancy.tenantId}, id) as message from switchyard.messages`;
+      return row!.message;
+    };
+    const deferred = {
+      outcome: "deferred",
+      due_at: later(1_000).toISOString(),
+      waiting_for: "limit:tenant",
+    };
+    await settle(sql, await claim(sql, 1, NOW), () => deferred, NOW);
+    const waiting = await tell();
+    assert.deepEqual([waiting.waiting_for, waiting.attempts], ["limit:tenant", []]);
+    await settle(sql, await claim(sql, 1, later(1_000)), accepted, later(1_000));
+    assert.equal((await tell()).waiting_for, undefined);
+  }));

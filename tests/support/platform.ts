@@ -42,7 +42,8 @@ export interface Platform {
   simulator: Simulator;
   /** Calls `/functions/v1<path>`, as the holder of the secret key unless told otherwise. */
   api(path: string, options?: ApiOptions): Promise<Answer>;
-  createTenant(): Promise<Tenant>;
+  /** Its limit is far away unless `sender` names another one. */
+  createTenant(sender?: Record<string, unknown>): Promise<Tenant>;
 }
 
 /** Connects to the platform whose env file is `path`: for scenarios, the one that the runner started. */
@@ -53,7 +54,7 @@ export function connectPlatform(path = Deno.env.get("SWITCHYARD_ENV_FILE")): Pla
   const env = parseEnvFile(Deno.readTextFileSync(path));
   const simulator = connectSimulator(valueOf(env, "SIMULATOR_URL"));
   const api = createApi(valueOf(env, "SUPABASE_URL"), valueOf(env, "SUPABASE_SECRET_KEY"));
-  return { env, simulator, api, createTenant: () => createTenant(api, simulator) };
+  return { env, simulator, api, createTenant: (sender) => createTenant(api, simulator, sender) };
 }
 
 /** A German mobile number in E.164 form that no other test uses. */
@@ -94,7 +95,11 @@ function headersOf(caller: TestCaller, secretKey: string): Record<string, string
   }
 }
 
-async function createTenant(api: Platform["api"], simulator: Simulator): Promise<Tenant> {
+async function createTenant(
+  api: Platform["api"],
+  simulator: Simulator,
+  sender: Record<string, unknown> = {},
+): Promise<Tenant> {
   const phoneNumberId = `1${randomDigits(14)}`;
   const businessAccountId = `2${randomDigits(14)}`;
   const accessToken = `token-${phoneNumberId}`;
@@ -106,6 +111,8 @@ async function createTenant(api: Platform["api"], simulator: Simulator): Promise
     business_account_id: businessAccountId,
     display_phone_number,
     access_token: accessToken,
+    limit: { messages: 1_000_000, window_seconds: 60 },
+    ...sender,
   });
   await simulator.putNumber(phoneNumberId, {
     business_account_id: businessAccountId,

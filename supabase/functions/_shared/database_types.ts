@@ -59,6 +59,7 @@ export type Database = {
           "sender_id": string;
           "tenant_id": string;
           "type": string;
+          "waiting_for": string;
         }[];
       };
       "create_api_key": {
@@ -133,6 +134,10 @@ export type Database = {
         Returns: Json;
       };
       "next_due_at": { Args: Record<PropertyKey, never>; Returns: string };
+      "note_breaker_change": {
+        Args: { "action": string; "actor": Json; "scope": string };
+        Returns: undefined;
+      };
       "preview_redrive": {
         Args: {
           "at"?: string;

@@ -5,15 +5,20 @@ import { DatabaseError } from "../_shared/database.ts";
 import type { ClaimedMessage, Settlement } from "../_shared/queue/outbound.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import type { SendOutcome } from "../_shared/whatsapp/send_outcome.ts";
+import { NEW_BREAKER } from "../_shared/resilience/breaker.ts";
+import type { BreakerAdmission, Breakers } from "../_shared/resilience/breakers.ts";
+import type { Admission } from "../_shared/pacing/send_request.ts";
 import { drain } from "./drain.ts";
 import type { DrainDeps, DrainLimits } from "./drain.ts";
 
 const LIMITS: DrainLimits = {
   batch: 10,
   concurrency: 4,
+  concurrencyPerSender: 4,
   maxMessages: 1_000,
   maxDurationMs: 60_000,
   maxIdleMs: 0,
+  maxClaimAgeMs: 25_000,
 };
 
 const ACCEPTED: SendOutcome = {
@@ -53,6 +58,7 @@ function aMessage(nth: number): ClaimedMessage {
     context: null,
     lane: "normal",
     failureCount: 0,
+    waitingFor: null,
     dueAtMs: 0,
     limit: { messages: 80, windowMs: 60_000, isOfSender: false },
     perSecond: 80,
@@ -67,6 +73,8 @@ function setup(
     tokens?: string[];
     nextDueAt?: () => number | null;
     found?: FoundCredential;
+    admission?: Admission;
+    breakerOpenUntilMs?: number;
   } = {},
 ) {
   const waiting = [...messages];
@@ -74,6 +82,7 @@ function setup(
   const forgotten: string[] = [];
   const lines: string[] = [];
   const clock = { nowMs: 0 };
+  const holds: [senderIds: string[], untilMs: number][] = [];
   const tokens = overrides.tokens ?? ["token"];
   let handOns = 0;
   const credentials: Credentials = {
@@ -101,7 +110,10 @@ function setup(
         settlements.push(...batch);
         return Promise.resolve(batch.map(() => true));
       },
-      hold: () => Promise.resolve(),
+      hold: (senderIds, untilMs) => {
+        holds.push([senderIds, untilMs]);
+        return Promise.resolve();
+      },
       nextDueAt: () => Promise.resolve(overrides.nextDueAt?.() ?? null),
       handOn: () => {
         handOns += 1;
@@ -109,6 +121,11 @@ function setup(
       },
     },
     credentials,
+    breakers: breakersThatAre(overrides.breakerOpenUntilMs),
+    windows: {
+      admit: (requests) =>
+        Promise.resolve(requests.map(() => overrides.admission ?? { admitted: true })),
+    },
     send: overrides.send ?? (() => Promise.resolve(ACCEPTED)),
     now: () => clock.nowMs,
     random: () => 0,
@@ -118,7 +135,20 @@ function setup(
     },
     log: createLog({ write: (line) => lines.push(line), now: () => 0, fields: {} }),
   };
-  return { deps, settlements, forgotten, lines, clock, waiting, handOns: () => handOns };
+  return { deps, settlements, forgotten, lines, clock, waiting, holds, handOns: () => handOns };
+}
+
+/** Closed, or open for the sender until then. */
+function breakersThatAre(openUntilMs?: number): Breakers {
+  const { generation } = NEW_BREAKER;
+  const admissionOf = (scope: string): BreakerAdmission =>
+    openUntilMs !== undefined && scope.startsWith("sender:")
+      ? { allowed: false, reason: "open", retryAtMs: openUntilMs, generation, decidedBy: "redis" }
+      : { allowed: true, generation, probe: false, decidedBy: "redis" };
+  return {
+    admit: (scopes) => Promise.resolve(new Map([...scopes].map((it) => [it, admissionOf(it)]))),
+    report: () => Promise.resolve([]),
+  };
 }
 
 const goOn = { stop: new AbortController().signal };
@@ -176,6 +206,52 @@ Deno.test("a refused token is read anew and the message tried once more with ano
   assert.deepEqual(used, ["old", "new"]);
   assert.deepEqual(forgotten, ["s1"]);
   assert.equal(settlements[0]!.outcome, "accepted");
+});
+
+Deno.test("a message that a limit holds back is deferred to the moment that it names", async () => {
+  const { deps, settlements } = setup([aMessage(1)], {
+    admission: { admitted: false, atMs: 7_000, by: "tenant" },
+  });
+  const report = await drain(deps, LIMITS, goOn);
+  assert.equal(report.deferred, 1);
+  assert.ok(settlements[0]!.outcome === "deferred");
+  assert.equal(settlements[0]!.due_at, "1970-01-01T00:00:07.000Z");
+  assert.equal(settlements[0]!.waiting_for, "limit:tenant");
+});
+
+Deno.test("what an open breaker holds back is deferred, and its sender is not read until then", async () => {
+  const { deps, settlements, holds } = setup([1, 2].map(aMessage), { breakerOpenUntilMs: 60_000 });
+  const report = await drain(deps, LIMITS, goOn);
+  assert.equal(report.deferred, 2);
+  assert.ok(settlements.every((it) => it.outcome === "deferred"));
+  assert.deepEqual(holds, [[["s1"], 60_000]]);
+});
+
+Deno.test("a call that could outlive its lease is not begun", async () => {
+  const { deps, settlements, clock } = setup([aMessage(1)]);
+  deps.windows = {
+    admit: (requests) => {
+      clock.nowMs += 25_001;
+      return Promise.resolve(requests.map(() => ({ admitted: true })));
+    },
+  };
+  await drain(deps, LIMITS, goOn);
+  assert.ok(settlements[0]!.outcome === "deferred" && settlements[0]!.waiting_for === "lease");
+});
+
+Deno.test("a slow sender does not keep the others from being claimed and sent", async () => {
+  const slow = Promise.withResolvers<SendOutcome>();
+  const send = (message: ClaimedMessage) =>
+    message.senderId === "slow" ? slow.promise : Promise.resolve(ACCEPTED);
+  const messages = [1, 2, 3, 4, 5, 6].map(aMessage).map((message, i) =>
+    i < 3 ? { ...message, senderId: "slow" } : message
+  );
+  const { deps, settlements } = setup(messages, { send });
+  const draining = drain(deps, { ...LIMITS, batch: 3, concurrencyPerSender: 2 }, goOn);
+  while (settlements.length < 3) await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(settlements.map(({ id }) => id), ["m4", "m5", "m6"]);
+  slow.resolve(ACCEPTED);
+  assert.equal((await draining).sent, 6);
 });
 
 Deno.test("a refused token that is still the current one is not tried twice", async () => {
@@ -240,7 +316,9 @@ Deno.test("a drain that is asked to stop settles what it has claimed and claims 
     return Promise.resolve(ACCEPTED);
   };
   const { deps, settlements, waiting } = setup([1, 2, 3].map(aMessage), { send });
-  await drain(deps, { ...LIMITS, batch: 2 }, { stop: stop.signal });
+  await drain(deps, { ...LIMITS, batch: 2, concurrency: 1 }, {
+    stop: stop.signal,
+  });
   assert.equal(settlements.length, 2);
   assert.equal(waiting.length, 1);
 });

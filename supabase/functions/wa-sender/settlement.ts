@@ -9,9 +9,6 @@ interface Chance {
 
 /** How long a status webhook may settle an attempt whose answer was lost. */
 const UNKNOWN_GRACE_MS = 60_000;
-/** A refused token is an operator's work: look again now and then, and lose no message over it. */
-const CREDENTIAL_PAUSE_MS = 60_000;
-const DEFERRAL_MS = 10_000;
 
 /** What to write back for an outcome: where the message goes and when it is due again. */
 export function settlementOf(
@@ -35,8 +32,10 @@ export function settlementOf(
       };
     }
     case "credential_refused": {
-      const due_at = isoOf(now() + CREDENTIAL_PAUSE_MS);
-      return { ...settled, outcome: "retry", due_at, error: errorOf(outcome.cause, outcome) };
+      // Due at once: the sender is paused until somebody has given it another token.
+      const error = errorOf(outcome.cause, outcome);
+      const refused_version = message.credentialVersion;
+      return { ...settled, outcome: "retry", due_at: isoOf(now()), error, refused_version };
     }
     case "retry": {
       const failures = message.failureCount + 1;
@@ -49,15 +48,20 @@ export function settlementOf(
   }
 }
 
-/** Puts a message back that was claimed but not called for. */
-export function deferral(message: ClaimedMessage, cause: string, nowMs: number): Settlement {
+/** Puts a message back that was claimed but not called for, until this moment. */
+export function deferral(
+  message: ClaimedMessage,
+  waitingFor: string,
+  untilMs: number,
+  nowMs: number,
+): Settlement {
   return {
     id: message.id,
     attempt: message.attempt,
     finished_at: isoOf(nowMs),
     outcome: "deferred",
-    due_at: isoOf(nowMs + DEFERRAL_MS),
-    error: { cause, title: "Put back before the call" },
+    due_at: isoOf(untilMs),
+    waiting_for: waitingFor,
   };
 }
 

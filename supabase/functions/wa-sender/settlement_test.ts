@@ -22,6 +22,7 @@ function aMessage(overrides: Partial<ClaimedMessage> = {}): ClaimedMessage {
     context: null,
     lane: "normal",
     failureCount: 0,
+    waitingFor: null,
     dueAtMs: 0,
     limit: { messages: 80, windowMs: 60_000, isOfSender: false },
     perSecond: 80,
@@ -92,7 +93,7 @@ Deno.test("a retry without a limit of tries goes on until the message expires", 
   assert.equal(settlementOf(aMessage({ failureCount: 1_000 }), outcome, CHANCE).outcome, "retry");
 });
 
-Deno.test("a refused token loses no message: it is due again later", () => {
+Deno.test("a refused token loses no message: the sender waits for another than this version", () => {
   const outcome = {
     kind: "credential_refused",
     ...TOLD,
@@ -104,7 +105,16 @@ Deno.test("a refused token loses no message: it is due again later", () => {
   } as const;
   const settlement = settlementOf(aMessage({ failureCount: 99 }), outcome, CHANCE);
   assert.ok(settlement.outcome === "retry");
-  assert.equal(settlement.due_at, "2026-11-22T12:01:00.000Z");
+  assert.equal(settlement.refused_version, 1);
+  assert.equal(settlement.due_at, "2026-11-22T12:00:00.000Z");
+});
+
+Deno.test("a sender that goes too fast for Meta is named, another limit's scope is not", () => {
+  const [ofSender, ofPair] = [aRetry(), aRetry({ scope: "pair" })].map((outcome) =>
+    settlementOf(aMessage(), outcome, CHANCE)
+  );
+  assert.ok(ofSender!.outcome === "retry" && ofSender!.throttled === true);
+  assert.ok(ofPair!.outcome === "retry" && ofPair!.throttled === undefined);
 });
 
 Deno.test("an unknown outcome waits a minute for a status before policy decides", () => {
@@ -137,8 +147,9 @@ Deno.test("an error tells what Meta told and leaves out what it did not", () => 
   });
 });
 
-Deno.test("a message that was not called for is put back for ten seconds", () => {
-  const settlement = deferral(aMessage(), "credential_unavailable", NOW);
+Deno.test("a message that was not called for is put back until the given moment", () => {
+  const settlement = deferral(aMessage(), "tenant_limit", NOW + 10_000, NOW);
   assert.ok(settlement.outcome === "deferred");
   assert.equal(settlement.due_at, "2026-11-22T12:00:10.000Z");
+  assert.equal(settlement.waiting_for, "tenant_limit");
 });

@@ -1,6 +1,9 @@
 import type { CallRpc } from "../database.ts";
 import type { Json } from "../database_types.ts";
 
+/** Constrained by the database to these. */
+export type Lane = "urgent" | "normal" | "bulk";
+
 /** A message that this worker alone may send until its lease ends. */
 export interface ClaimedMessage {
   id: string;
@@ -15,8 +18,10 @@ export interface ClaimedMessage {
   type: string;
   content: Json;
   context: Json;
-  lane: string;
+  lane: Lane;
   failureCount: number;
+  /** What put it back before the call the last time it was claimed; null when nothing did. */
+  waitingFor: string | null;
   /** When it was to go; the limits at send time may have reserved this very moment for it. */
   dueAtMs: number;
   /** At most this many messages in any window of this length, of the tenant or of the sender alone. */
@@ -42,8 +47,16 @@ export type Settlement =
   & { id: string; attempt: number; finished_at: string }
   & (
     | { outcome: "accepted"; wamid: string }
-    | { outcome: "retry"; due_at: string; error: SendError; throttled?: true }
-    | { outcome: "deferred"; due_at: string; error?: SendError }
+    | {
+      outcome: "retry";
+      due_at: string;
+      error: SendError;
+      /** The sender goes too fast for Meta. */
+      throttled?: true;
+      /** The credential of this version is refused: the sender waits for another one. */
+      refused_version?: number;
+    }
+    | { outcome: "deferred"; due_at: string; waiting_for: string }
     | { outcome: "rejected"; error: SendError }
     | { outcome: "unknown"; unknown_until: string; error: SendError }
   );
@@ -85,8 +98,9 @@ export function createOutboundQueue(
         type: row.type,
         content: row.content,
         context: row.context,
-        lane: row.lane,
+        lane: row.lane as Lane,
         failureCount: row.failure_count,
+        waitingFor: row.waiting_for,
         dueAtMs: Date.parse(row.due_at),
         limit: {
           messages: row.limit_messages,
