@@ -27,7 +27,7 @@ Deno.test("the endpoints on a real database", async (t) => {
     messages: serve("wa-messages", createHandler({ ...project, now }), { log, now }),
     admin: serve(
       "admin",
-      createAdminHandler({ ...project, randomBytes, statistics: null }),
+      createAdminHandler({ ...project, randomBytes, statistics: null, breakers: null }),
       { log, now },
     ),
   };

@@ -10,6 +10,8 @@ import type { Handler } from "../_shared/http/serve.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
 import { createApiKey, setMember } from "./access.ts";
 import { listAudit } from "./audit.ts";
+import { isolateBreaker, listBreakers, resetBreaker } from "./breakers.ts";
+import type { BreakerConsole } from "./breakers.ts";
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
 import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
 import { addSender, createTenant, rotateCredential } from "./tenants.ts";
@@ -22,6 +24,8 @@ export interface AdminDeps {
   randomBytes: (length: number) => Uint8Array;
   /** Null where there is no Redis. */
   statistics: StatisticsStore | null;
+  /** Null where there is no Redis. */
+  breakers: BreakerConsole | null;
 }
 
 /** A request that was admitted, and on whose behalf. */
@@ -61,12 +65,12 @@ export function createHandler(deps: AdminDeps): Handler {
   route(router, "/cache/stats", { GET: may("run_platform", tellCacheStatistics) });
   route(router, "/cache/clear", { POST: may("run_platform", clearCache) });
   route(router, "/cache/invalidate", { POST: may("run_platform", invalidateCache) });
+  route(router, "/breakers", { GET: may("run_platform", listBreakers) });
+  route(router, "/breakers/:scope/reset", { POST: may("run_platform", resetBreaker) });
+  route(router, "/breakers/:scope/isolate", { POST: may("run_platform", isolateBreaker) });
   route(router, "/audit", { GET: may("read_settings", listAudit) });
 
   route(router, "/tenants/:id/callbacks", { POST: mayInTenant("change_settings", notBuilt) });
-  route(router, "/breakers", { GET: may("run_platform", notBuilt) });
-  route(router, "/breakers/:scope/reset", { POST: may("run_platform", notBuilt) });
-  route(router, "/breakers/:scope/isolate", { POST: may("run_platform", notBuilt) });
   route(router, "/dead-letters", { GET: may("read_settings", listDeadLetters) });
   route(router, "/dead-letters/redrive", { POST: may("change_settings", redriveDeadLetters) });
   route(router, "/quarantine", { GET: may("run_platform", notBuilt) });

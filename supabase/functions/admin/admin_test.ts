@@ -56,6 +56,7 @@ function setup({ caller = secret, rpc = {}, statistics = null }: World = {}) {
     identify: () => Promise.resolve({ ok: true, caller }),
     randomBytes: (length) => new Uint8Array(length).fill(255),
     statistics,
+    breakers: null,
   });
   const answer = serve("admin", handler, { log, now, newRequestId: () => "r" });
   const ask = (method: string, path: string, body?: unknown) =>
@@ -358,11 +359,6 @@ for (const query of ["cursor=x", "limit=0", "limit=500"]) {
 for (
   const [method, path] of [
     ["POST", `${tenantPath}/callbacks`],
-    ["GET", "/breakers"],
-    ["POST", "/breakers/tenant:1/reset"],
-    ["POST", "/breakers/tenant:1/isolate"],
-    ["GET", "/dead-letters?cause=x"],
-    ["POST", "/dead-letters/redrive"],
     ["GET", "/quarantine"],
     ["POST", "/quarantine/replay"],
   ] as const

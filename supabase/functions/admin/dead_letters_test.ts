@@ -36,6 +36,7 @@ function setup({ caller = secret }: { caller?: Caller } = {}) {
     identify: () => Promise.resolve({ ok: true, caller }),
     randomBytes: (length) => new Uint8Array(length),
     statistics: null,
+    breakers: null,
   });
   const answer = serve("admin", handler, { log, now, newRequestId: () => "r" });
   const get = (query = "") => answer(new Request(`http://localhost/admin/dead-letters${query}`));

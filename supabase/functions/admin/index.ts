@@ -1,10 +1,14 @@
 import { readConfig } from "../_shared/config.ts";
+import { openRedis } from "../_shared/credentials/redis.ts";
 import { createStatisticsStore, REDIS_VARIABLES } from "../_shared/credentials/statistics_store.ts";
 import { serve } from "../_shared/http/serve.ts";
 import { connectProject, PROJECT_VARIABLES } from "../_shared/project.ts";
+import { createBreakerStore } from "../_shared/resilience/breaker_store.ts";
 import { runtime } from "../_shared/runtime.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import { createHandler } from "./admin.ts";
+
+const REDIS_TIMEOUT_MS = 1_000;
 
 const config = readConfig(runtime.env, [...PROJECT_VARIABLES, ...REDIS_VARIABLES]);
 const log = createLog({
@@ -12,10 +16,13 @@ const log = createLog({
   now: runtime.now,
   fields: { service: "switchyard" },
 });
+const { now, random, randomBytes, deadline } = runtime;
+const redis = openRedis(config, { deadline, timeoutMs: REDIS_TIMEOUT_MS });
 const handler = createHandler({
   ...connectProject(config, runtime.fetch),
-  randomBytes: runtime.randomBytes,
-  statistics: createStatisticsStore(config, runtime.deadline),
+  randomBytes,
+  statistics: createStatisticsStore(config, deadline),
+  breakers: redis && createBreakerStore({ redis, now, random }),
 });
 
 export default { fetch: serve("admin", handler, { log, now: runtime.now }) };

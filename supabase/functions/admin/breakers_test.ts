@@ -1,0 +1,113 @@
+import { strict as assert } from "node:assert";
+import type { CallRpc } from "../_shared/database.ts";
+import type { Caller } from "../_shared/http/caller.ts";
+import { serve } from "../_shared/http/serve.ts";
+import { NEW_BREAKER } from "../_shared/resilience/breaker.ts";
+import { statisticsOf } from "../_shared/resilience/breaker_statistics.ts";
+import { createLog } from "../_shared/telemetry/log.ts";
+import { createHandler } from "./admin.ts";
+import type { BreakerConsole } from "./breakers.ts";
+
+const scope = "template:200000000000001:order_shipped:pt_BR";
+const secret: Caller = { kind: "secret", tenantId: null };
+const owner: Caller = { kind: "user", tenantId: "t", role: "owner", userId: "u" };
+
+function breakerConsole(overrides: Partial<BreakerConsole> = {}): BreakerConsole {
+  return {
+    list: () => Promise.resolve([statisticsOf(scope, NEW_BREAKER, 0)]),
+    reset: (it) => Promise.resolve(statisticsOf(it, { ...NEW_BREAKER, generation: 2 }, 0)),
+    isolate: (it) => Promise.resolve(statisticsOf(it, { ...NEW_BREAKER, state: "isolated" }, 0)),
+    ...overrides,
+  };
+}
+
+function setup(breakers: BreakerConsole | null = breakerConsole(), caller = secret) {
+  const calls: { name: string; args: unknown }[] = [];
+  const call = ((name: string, args: unknown) => {
+    calls.push({ name, args });
+    return Promise.resolve(null);
+  }) as unknown as CallRpc;
+  const now = () => 0;
+  const log = createLog({ write: () => {}, now, fields: {} });
+  const handler = createHandler({
+    call,
+    identify: () => Promise.resolve({ ok: true, caller }),
+    randomBytes: (length) => new Uint8Array(length),
+    statistics: null,
+    breakers,
+  });
+  const answer = serve("admin", handler, { log, now, newRequestId: () => "r" });
+  const ask = (method: string, path: string) =>
+    answer(new Request(`http://localhost/admin${path}`, { method }));
+  return { ask, calls };
+}
+
+const pathOf = (name: string, action: string) => `/breakers/${encodeURIComponent(name)}/${action}`;
+
+Deno.test("GET breakers lists them with their statistics", async () => {
+  const response = await setup().ask("GET", "/breakers");
+  assert.equal(response.status, 200);
+  assert.deepEqual(await response.json(), { breakers: [statisticsOf(scope, NEW_BREAKER, 0)] });
+});
+
+for (const [action, state] of [["reset", "closed"], ["isolate", "isolated"]] as const) {
+  Deno.test(`POST ${action} changes the breaker, tells its state and writes the audit log`, async () => {
+    const { ask, calls } = setup();
+    const response = await ask("POST", pathOf(scope, action));
+    assert.equal(response.status, 200);
+    const told = await response.json();
+    assert.deepEqual([told.scope, told.state], [scope, state]);
+    assert.deepEqual(calls, [{
+      name: "note_breaker_change",
+      args: {
+        scope,
+        action: action === "reset" ? "reset" : "isolated",
+        actor: { kind: "secret", request_id: "r" },
+      },
+    }]);
+  });
+}
+
+Deno.test("POST reset of a breaker nothing was heard of answers 404", async () => {
+  const { ask, calls } = setup(breakerConsole({ reset: () => Promise.resolve(null) }));
+  const response = await ask("POST", pathOf("app", "reset"));
+  assert.equal((await response.json()).code, "not_found");
+  assert.deepEqual([response.status, calls], [404, []]);
+});
+
+for (const name of ["tenant", "recipient:5", "tenant:a b", "sender:"]) {
+  Deno.test(`POST isolate of "${name}" changes nothing and answers 404`, async () => {
+    const { ask, calls } = setup();
+    assert.equal((await ask("POST", pathOf(name, "isolate"))).status, 404);
+    assert.deepEqual(calls, []);
+  });
+}
+
+const routes = [
+  ["GET", "/breakers"],
+  ["POST", pathOf("app", "reset")],
+  ["POST", pathOf("app", "isolate")],
+] as const;
+
+for (const [method, path] of routes) {
+  Deno.test(`${method} ${path} without Redis answers 503 and says so`, async () => {
+    const { ask, calls } = setup(null);
+    const response = await ask(method, path);
+    const { code, detail } = await response.json();
+    assert.deepEqual([response.status, code, calls], [503, "redis_not_configured", []]);
+    assert.match(detail, /Redis/);
+  });
+
+  Deno.test(`${method} ${path} while Redis does not answer is 503, to be repeated`, async () => {
+    const gone = () => Promise.reject(new Error("connection refused"));
+    const { ask, calls } = setup({ list: gone, reset: gone, isolate: gone });
+    const response = await ask(method, path);
+    assert.deepEqual([response.status, response.headers.get("retry-after")], [503, "5"]);
+    assert.equal((await response.json()).code, "redis_unavailable");
+    assert.deepEqual(calls, []);
+  });
+
+  Deno.test(`${method} ${path} is for secret callers alone`, async () => {
+    assert.equal((await setup(breakerConsole(), owner).ask(method, path)).status, 403);
+  });
+}

@@ -1,0 +1,28 @@
+-- The trace of what operators do to breakers. Their state is in Redis; only the audit log is here.
+-- Locks nothing. Undo: drop the function below.
+
+-- Writes down that an operator reset or isolated a breaker. A tenant's own breaker is in the audit log
+-- of that tenant; those of all others are for the operators of the platform.
+create or replace function switchyard_api.note_breaker_change(scope text, action text, actor jsonb)
+returns void
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_tenant_id uuid;
+begin
+  if action not in ('reset', 'isolated') then
+    raise exception 'A breaker is reset or isolated, not %', action using errcode = '22023';
+  end if;
+
+  select t.id into v_tenant_id
+  from switchyard.tenants t
+  where t.id::text = substring(lower(note_breaker_change.scope) from '^tenant:([0-9a-f-]{36})$');
+
+  perform switchyard.write_audit(v_tenant_id, actor, 'breaker.' || action, scope, '{}');
+end;
+$$;
+
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;
