@@ -14,7 +14,10 @@ type Refusal = Extract<Entry, { allowed: false }>;
 export interface BreakerGate {
   /** Whether a message with these scopes may be sent now; takes the probes that it needs. */
   enter(scopes: readonly string[]): Entry;
-  /** Notes what came of a message that was let in. A probe is reported at once. */
+  /**
+   * Notes what came of a message that was let in. A probe, and what opens a breaker in the midst of
+   * the claim, is reported at once: others are sending too.
+   */
   note(scopes: readonly string[], judgement: Judgement): void;
   /** Reports all that was noted, and gives back the probes that came to nothing. */
   close(): Promise<void>;
@@ -25,6 +28,8 @@ interface Passage {
   scope: string;
   admission: BreakerAdmission;
   probe: "none" | "free" | "taken" | "reported";
+  /** A probe that is not on its way by then is somebody else's. */
+  leaseEndsAtMs: number;
   counted: CallResults;
   /** What this claim alone sees: it stops in its midst, and not when all of it has failed. */
   trial: Breaker;
@@ -39,9 +44,12 @@ export async function openGate(
   scopes: Iterable<string>,
   now: () => number,
 ): Promise<BreakerGate> {
-  const admissions = await breakers.admit(scopes);
-  const passages = new Map([...admissions].map(([scope, it]) => [scope, newPassage(scope, it)]));
-  const probeReports: Promise<void>[] = [];
+  const askedAtMs = now();
+  const passages = new Map<string, Passage>();
+  for (const [scope, admission] of await breakers.admit(scopes)) {
+    passages.set(scope, newPassage(scope, admission, askedAtMs));
+  }
+  const earlyReports: Promise<void>[] = [];
 
   function find(scope: string): Passage {
     const passage = passages.get(scope);
@@ -60,6 +68,12 @@ export async function openGate(
     }
   }
 
+  async function reportOpening(passage: Passage): Promise<void> {
+    const result = resultOf(passage.counted, passage);
+    passage.counted = nothingCounted(passage.admission);
+    await breakers.report([result]);
+  }
+
   return {
     enter(scopes) {
       const entered = scopes.map(find);
@@ -71,37 +85,49 @@ export async function openGate(
     note(scopes, judgement) {
       const witness = judgement.named ? SEVERAL : tenantAmong(scopes);
       for (const passage of scopes.map(find)) {
-        if (passage.probe === "none") noteOn(passage, judgement, witness, now());
-        else probeReports.push(reportProbe(passage, judgement));
+        if (passage.probe !== "none") earlyReports.push(reportProbe(passage, judgement));
+        else if (opensBy(passage, judgement, witness, now())) {
+          earlyReports.push(reportOpening(passage));
+        }
       }
     },
     async close() {
-      await Promise.all(probeReports);
+      await Promise.all(earlyReports);
       const rest = [...passages.values()].filter(hasMoreToTell);
       if (rest.length > 0) await breakers.report(rest.map((it) => resultOf(it.counted, it)));
     },
   };
 }
 
-function newPassage(scope: string, admission: BreakerAdmission): Passage {
-  const { generation } = admission;
-  const nothing = { failures: 0, successes: 0, trailingFailures: 0, pauseMs: 0, witness: NOBODY };
-  const probe = admission.allowed && admission.probe ? "free" : "none";
-  return { scope, admission, probe, counted: { generation, ...nothing }, trial: NEW_BREAKER };
+function newPassage(scope: string, admission: BreakerAdmission, nowMs: number): Passage {
+  return {
+    scope,
+    admission,
+    probe: admission.allowed && admission.probe ? "free" : "none",
+    leaseEndsAtMs: nowMs + settingsOf(scope).probeLeaseMs,
+    counted: nothingCounted(admission),
+    trial: NEW_BREAKER,
+  };
+}
+
+function nothingCounted({ generation }: { generation: number }): CallResults {
+  const none = { failures: 0, successes: 0, trailingFailures: 0, pauseMs: 0, witness: NOBODY };
+  return { generation, ...none };
 }
 
 // The probe came back well: what is left of the claim may go, under the new generation.
 function openedPassage({ scope, admission }: Passage, { generation }: Breaker): Passage {
   const { decidedBy } = admission;
-  return newPassage(scope, { allowed: true, generation, probe: false, decidedBy });
+  return newPassage(scope, { allowed: true, generation, probe: false, decidedBy }, 0);
 }
 
-function refusalBy({ scope, admission, probe, trial }: Passage, nowMs: number): Refusal | null {
+function refusalBy(passage: Passage, nowMs: number): Refusal | null {
+  const { scope, admission, probe, leaseEndsAtMs, trial } = passage;
   if (!admission.allowed) {
     const { reason, retryAtMs } = admission;
     return { allowed: false, scope, reason, retryAtMs };
   }
-  if (probe === "taken" || probe === "reported") {
+  if (probe !== "none" && (probe !== "free" || nowMs >= leaseEndsAtMs)) {
     return { allowed: false, scope, reason: "probing", retryAtMs: nowMs + PROBE_WAIT_MS };
   }
   if (trial.state === "closed") return null;
@@ -119,18 +145,16 @@ function verdictOn({ scope }: Passage, { failed, succeeded, pauseMs }: Judgement
   return { failed: failed.includes(kind), succeeded: succeeded.includes(kind), pauseMs };
 }
 
-function noteOn(passage: Passage, judgement: Judgement, witness: string, nowMs: number): void {
+// Counts it; true when the breaker opens by it. A share of failures is for the shared breaker to tell:
+// the few calls of one claim are no measure of it.
+function opensBy(passage: Passage, judgement: Judgement, witness: string, nowMs: number): boolean {
+  const { scope, trial } = passage;
   const verdict = verdictOn(passage, judgement);
-  const one = count(newPassage(passage.scope, passage.admission).counted, verdict, witness);
-  const moment = { nowMs, chancePermille: 0 };
-  const generation = NEW_BREAKER.generation;
+  const one = count(nothingCounted(NEW_BREAKER), verdict, witness);
+  const settings = { ...settingsOf(scope), minimumRequests: Infinity };
   passage.counted = count(passage.counted, verdict, witness);
-  passage.trial = reportCalls(
-    passage.trial,
-    { ...one, generation },
-    moment,
-    settingsOf(passage.scope),
-  );
+  passage.trial = reportCalls(trial, one, { nowMs, chancePermille: 0 }, settings);
+  return trial.state === "closed" && passage.trial.state === "open";
 }
 
 function count(counted: CallResults, verdict: Verdict, witness: string): CallResults {

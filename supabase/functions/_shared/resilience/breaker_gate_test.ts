@@ -127,6 +127,25 @@ Deno.test("tenant A's circuit opens in the midst of a claim; tenant B is unaffec
   assert.equal(next.enter(b).allowed, true);
 });
 
+Deno.test("what opens in the midst of a claim is told to the others at once", async () => {
+  const { open, reported } = setup();
+  const [gate, overlapping] = [await open(), await open()];
+  for (let i = 0; i < 5; i++) gate.note(a, hung);
+  assert.equal((await open()).enter(a).allowed, false);
+  assert.deepEqual(reported.map((results) => results.map(({ scope }) => scope)), [["tenant:a"]]);
+  gate.note(a, hung);
+  await gate.close();
+  await overlapping.close();
+  const told = reported.flat().filter(({ scope }) => scope === "tenant:a");
+  assert.deepEqual(told.map(({ failures }) => failures), [5, 1]);
+});
+
+Deno.test("two failures among the first five calls of a claim say nothing of all calls", async () => {
+  const gate = await setup().open();
+  for (const judgement of [well, hung, well, hung, well, hung]) gate.note(a, judgement);
+  assert.equal(gate.enter(a).allowed, true);
+});
+
 Deno.test("when the calls of two tenants hang, the app's circuit opens for all", async () => {
   const { open } = setup();
   const gate = await open();
@@ -228,6 +247,20 @@ Deno.test("a probe whose answer says nothing of its scope is given back", async 
   assert.equal(next.enter(a).allowed, true);
   next.note(a, well);
   await next.close();
+  assert.equal((await open()).enter(a).allowed, true);
+});
+
+Deno.test("a probe that was not sent within its lease is not sent", async () => {
+  const { open, clock } = await halfOpen();
+  const slow = await open();
+  clock.nowMs += 15_000;
+  const entry = slow.enter(a);
+  assert.ok(!entry.allowed && entry.reason === "probing");
+  const quick = await open();
+  assert.equal(quick.enter(a).allowed, true);
+  await slow.close();
+  quick.note(a, well);
+  await quick.close();
   assert.equal((await open()).enter(a).allowed, true);
 });
 
