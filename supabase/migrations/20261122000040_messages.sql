@@ -34,6 +34,8 @@ create table if not exists switchyard.messages (
   failure jsonb,
   -- What a queued message is held back by: a limit, a breaker, a credential that cannot be had.
   waiting_for text,
+  -- How often in a row a limit has put it off.
+  deferral_count integer not null default 0,
   price jsonb,
   -- When it came to an end without Meta: expired, cancelled or dead.
   ended_at timestamptz,

@@ -259,18 +259,41 @@ begin
 end;
 $$;
 
+-- Counts what is due in the backlog, up to most: beyond that the exact number costs more than it says.
+create or replace function switchyard.count_due(at timestamptz, most integer)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select count(*)::integer
+  from (
+    select from switchyard.sender_lanes l
+    cross join lateral (
+      select from switchyard.messages m
+      where m.sender_id = l.sender_id and m.share = l.share
+        and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
+        and m.due_at <= count_due.at
+      limit most
+    ) due
+    where l.head_due_at <= count_due.at
+    limit most
+  ) counted;
+$$;
+
 -- Claims up to batch messages for a lease: no other claim returns them while it lasts, and the attempt
 -- is on record before the call is made. What has expired ends here. Each message comes with the limits
--- that hold for it now: those of its tenant unless its sender has its own.
+-- that hold for it now, those of its tenant unless its sender has its own, and with the depth of what is
+-- still due, up to 10,000.
 create or replace function switchyard_api.claim_messages(
   batch integer, lease_seconds integer, worker text, at timestamptz default clock_timestamp()
 )
 returns table (
   id uuid, attempt integer, tenant_id uuid, sender_id uuid, phone_number_id text,
   business_account_id text, credential_version integer, recipient text, type text, content jsonb,
-  context jsonb, lane text, failure_count integer, waiting_for text, due_at timestamptz, expires_at timestamptz,
+  context jsonb, lane text, failure_count integer, deferral_count integer, due_at timestamptz, expires_at timestamptz,
   limit_messages integer, limit_window_seconds integer, limit_is_of_sender boolean,
-  per_second numeric, cache_generation bigint
+  per_second numeric, cache_generation bigint, depth integer
 )
 language plpgsql
 security definer
@@ -320,16 +343,17 @@ begin
   return query
   select m.id, m.attempt_count, m.tenant_id, m.sender_id, s.phone_number_id, s.business_account_id,
     s.credential_version, m.recipient, m.type, m.content, m.context, m.lane, m.failure_count,
-    m.waiting_for, m.due_at, m.expires_at,
+    m.deferral_count, m.due_at, m.expires_at,
     coalesce(s.limit_messages, t.limit_messages),
     coalesce(s.limit_window_seconds, t.limit_window_seconds),
     s.limit_messages is not null,
     coalesce(s.slowed_per_second, s.throughput_per_second),
-    settings.cache_generation
+    settings.cache_generation, backlog.depth
   from switchyard.messages m
   join switchyard.senders s on s.id = m.sender_id
   join switchyard.tenants t on t.id = m.tenant_id
   cross join switchyard.settings
+  cross join (select switchyard.count_due(claim_messages.at, 10000) as depth) backlog
   where m.id = any (v_claimed)
   order by m.share = 'urgent' desc, m.due_at, m.accepted_no;
 end;

@@ -114,6 +114,8 @@ begin
     failure_count = m.failure_count + case when o.outcome = 'retry' then 1 else 0 end,
     failure = case when o.outcome = 'accepted' then null else coalesce(o.error, m.failure) end,
     waiting_for = case when o.outcome = 'deferred' then o.waiting_for end,
+    deferral_count = case when o.outcome = 'deferred' and o.waiting_for like 'limit:%'
+      then m.deferral_count + 1 else 0 end,
     due_at = coalesce(o.due_at, m.due_at),
     unknown_until = case when o.outcome = 'unknown' then o.unknown_until end
   from jsonb_to_recordset(outcomes) as o (

@@ -45,6 +45,8 @@ export type Database = {
           "content": Json;
           "context": Json;
           "credential_version": number;
+          "deferral_count": number;
+          "depth": number;
           "due_at": string;
           "expires_at": string;
           "failure_count": number;
@@ -59,7 +61,6 @@ export type Database = {
           "sender_id": string;
           "tenant_id": string;
           "type": string;
-          "waiting_for": string;
         }[];
       };
       "create_api_key": {

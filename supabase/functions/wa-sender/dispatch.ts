@@ -39,7 +39,6 @@ interface Ready {
 }
 
 const CREDENTIAL_RETRY_MS = 10_000;
-const LIMIT_PREFIX = "limit:";
 
 /** What was asked for a claim as a whole, before its first call. */
 interface Prepared {
@@ -106,7 +105,7 @@ function sendRequestOf(message: ClaimedMessage): SendRequest {
     senderId,
     recipient,
     lane: message.lane,
-    waited: message.waitingFor?.startsWith(LIMIT_PREFIX) ?? false,
+    deferrals: message.deferralCount,
     tenantLimit: limit,
     senderPerSecond: message.perSecond,
   };
@@ -129,7 +128,7 @@ async function attempt(
   if (!credential.found) {
     return defer(`credential:${credential.reason}`, nowMs + CREDENTIAL_RETRY_MS);
   }
-  if (!admission.admitted) return defer(`${LIMIT_PREFIX}${admission.by}`, admission.atMs);
+  if (!admission.admitted) return defer(`limit:${admission.by}`, admission.atMs);
   if (nowMs > lastCallMs) return defer("lease", nowMs);
   const entry = gate.enter(scopes);
   if (!entry.allowed) {

@@ -1,15 +1,15 @@
 import type { ClaimedMessage, OutboundQueue } from "../_shared/queue/outbound.ts";
 import { createFairPool } from "../_shared/resilience/fair_pool.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
+import { createBackpressure } from "./backpressure.ts";
+import type { BackpressureLimits } from "./backpressure.ts";
 import { dispatch } from "./dispatch.ts";
 import type { DispatchDeps } from "./dispatch.ts";
 import { createSettler } from "./settler.ts";
 import type { Counts } from "./settler.ts";
 
 /** What one drain may use before it stops and hands on. */
-export interface DrainLimits {
-  /** Messages in one claim. */
-  batch: number;
+export interface DrainLimits extends BackpressureLimits {
   /** Calls to the Graph API under way at once, in all and of one sender. */
   concurrency: number;
   concurrencyPerSender: number;
@@ -59,6 +59,7 @@ export async function drain(
     maxPerKey: limits.concurrencyPerSender,
   });
   const settler = createSettler(deps);
+  const backpressure = createBackpressure(limits, deps.log);
   const underWay = new Set<Promise<void>>();
   let claimedCount = 0;
   let failure: { error: unknown } | null = null;
@@ -78,8 +79,9 @@ export async function drain(
   while (mayClaim()) {
     await pool.whenFewerWait(limits.concurrency);
     if (!mayClaim()) break;
-    const most = Math.min(limits.batch, limits.maxMessages - claimedCount);
+    const most = Math.min(backpressure.batch(), limits.maxMessages - claimedCount);
     const claimed = await deps.queue.claim(most);
+    backpressure.observe(claimed[0]?.depth ?? 0);
     if (claimed.length > 0) begin(claimed);
     else if (underWay.size > 0) await Promise.race([...underWay, settler.nextCommit()]);
     else if (!await waitForNext(deps, Math.min(limits.maxIdleMs, remainingMs()), signals)) break;

@@ -12,7 +12,10 @@ import { drain } from "./drain.ts";
 import type { DrainDeps, DrainLimits } from "./drain.ts";
 
 const LIMITS: DrainLimits = {
-  batch: 10,
+  fullBatch: 10,
+  reducedBatch: 5,
+  highDepth: 1_000,
+  lowDepth: 100,
   concurrency: 4,
   concurrencyPerSender: 4,
   maxMessages: 1_000,
@@ -58,11 +61,12 @@ function aMessage(nth: number): ClaimedMessage {
     context: null,
     lane: "normal",
     failureCount: 0,
-    waitingFor: null,
+    deferralCount: 0,
     dueAtMs: 0,
     limit: { messages: 80, windowMs: 60_000, isOfSender: false },
     perSecond: 80,
     cacheGeneration: 1,
+    depth: 0,
   };
 }
 
@@ -155,7 +159,7 @@ const goOn = { stop: new AbortController().signal };
 
 Deno.test("a drain sends all that is due, each once, and tells what came of it", async () => {
   const { deps, settlements } = setup([1, 2, 3].map(aMessage));
-  const report = await drain(deps, { ...LIMITS, batch: 2 }, goOn);
+  const report = await drain(deps, { ...LIMITS, fullBatch: 2 }, goOn);
   assert.deepEqual(report, {
     claimed: 3,
     sent: 3,
@@ -247,7 +251,7 @@ Deno.test("a slow sender does not keep the others from being claimed and sent", 
     i < 3 ? { ...message, senderId: "slow" } : message
   );
   const { deps, settlements } = setup(messages, { send });
-  const draining = drain(deps, { ...LIMITS, batch: 3, concurrencyPerSender: 2 }, goOn);
+  const draining = drain(deps, { ...LIMITS, fullBatch: 3, concurrencyPerSender: 2 }, goOn);
   while (settlements.length < 3) await new Promise((resolve) => setTimeout(resolve, 0));
   assert.deepEqual(settlements.map(({ id }) => id), ["m4", "m5", "m6"]);
   slow.resolve(ACCEPTED);
@@ -316,7 +320,7 @@ Deno.test("a drain that is asked to stop settles what it has claimed and claims 
     return Promise.resolve(ACCEPTED);
   };
   const { deps, settlements, waiting } = setup([1, 2, 3].map(aMessage), { send });
-  await drain(deps, { ...LIMITS, batch: 2, concurrency: 1 }, {
+  await drain(deps, { ...LIMITS, fullBatch: 2, concurrency: 1 }, {
     stop: stop.signal,
   });
   assert.equal(settlements.length, 2);

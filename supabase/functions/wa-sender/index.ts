@@ -11,7 +11,10 @@ import { drain } from "./drain.ts";
 // too is a worker that died.
 const LEASE_SECONDS = 60;
 const LIMITS = {
-  batch: 200,
+  fullBatch: 200,
+  reducedBatch: 100,
+  highDepth: 1_000,
+  lowDepth: 100,
   concurrency: 64,
   concurrencyPerSender: 32,
   maxMessages: 2_000,

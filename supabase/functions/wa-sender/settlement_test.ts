@@ -22,11 +22,12 @@ function aMessage(overrides: Partial<ClaimedMessage> = {}): ClaimedMessage {
     context: null,
     lane: "normal",
     failureCount: 0,
-    waitingFor: null,
+    deferralCount: 0,
     dueAtMs: 0,
     limit: { messages: 80, windowMs: 60_000, isOfSender: false },
     perSecond: 80,
     cacheGeneration: 1,
+    depth: 0,
     ...overrides,
   };
 }

@@ -24,7 +24,7 @@ export const HOLDERS = ["tenant", "sender", "pair"] as const;
 
 /**
  * Decides on a claim of messages in one go: the rules of schedule.ts, line by line, on the clock of
- * Redis. Each key is read once and what changed is written once. Answers the time in milliseconds,
+ * Redis. Each key is read once and written once, a pair only when it changed. Answers the time in milliseconds,
  * then for each message its wait in milliseconds and what holds it back.
  */
 // The flag lets Upstash lock the named keys alone. Every number is made one with a fraction, as whole
@@ -112,7 +112,6 @@ local function read_state(line, limit)
   local coming_end = urgent_end + 2 * (words[14] or 0)
   local state = {
     limit = limit,
-    changed = origin < words[2],
     lines = { [true] = read_lines(words, 3, origin), [false] = read_lines(words, 8, origin) },
     urgent = read_moments(words, 15, urgent_end, origin),
     coming = read_moments(words, urgent_end + 1, coming_end, origin),
@@ -148,7 +147,8 @@ end
 
 local function read_pair(line)
   local words = numbers(line)
-  return { burst_at = min(words[1] or 0, now), count = words[2] or 0 }
+  local burst_at = words[1] or 0
+  return { burst_at = min(burst_at, now), count = words[2] or 0, changed = burst_at > now }
 end
 
 local function paid_back_at(pair)
@@ -227,7 +227,7 @@ local function find_place(state, is_urgent, deferrals)
     place.line, place.waiting = lines.first, first
   else
     place.line, place.waiting = lines.again, again
-    if lines.kept < now then lines.kept, state.changed = now, true end
+    lines.kept = max(lines.kept, now)
   end
   if has_turn and has_room(gates, ahead) then return place end
   local waiting, last = again, lines.again.last
@@ -241,14 +241,12 @@ local function count(state, is_urgent)
   local at = ceil(now / state.limit.resolutionMs) * state.limit.resolutionMs
   add_moment(state.all, at)
   if is_urgent then add_moment(state.urgent, at) end
-  state.changed = true
 end
 
 local function keep_place(place, at)
   local state, lines, line = place.state, place.lines, place.line
   local limit = state.limit
   if at - place.at >= limit.windowMs * 1000 then return end
-  state.changed = true
   if place.at > now_us then
     if place.is_first then lines.kept = max(lines.kept, ceil(place.at / 1000)) end
     line.last, line.waiting = place.at, place.waiting + 1
@@ -297,7 +295,7 @@ end
 
 for i, key in ipairs(keys) do
   local state, pair = states[i], pairs_known[i - limit_count]
-  if state and state.changed then write_state(key, state) end
+  if state then write_state(key, state) end
   if pair and pair.changed then write_pair(key, pair) end
 end
 return answer

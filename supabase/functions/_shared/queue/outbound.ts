@@ -20,8 +20,8 @@ export interface ClaimedMessage {
   context: Json;
   lane: Lane;
   failureCount: number;
-  /** What put it back before the call the last time it was claimed; null when nothing did. */
-  waitingFor: string | null;
+  /** How often in a row a limit has put it off. */
+  deferralCount: number;
   /** When it was to go; the limits at send time may have reserved this very moment for it. */
   dueAtMs: number;
   /** At most this many messages in any window of this length, of the tenant or of the sender alone. */
@@ -29,6 +29,8 @@ export interface ClaimedMessage {
   /** The sender's rate as Meta lets it go now. */
   perSecond: number;
   cacheGeneration: number;
+  /** How many messages were still due after this claim, counted up to 10,000. */
+  depth: number;
 }
 
 /** Why a message was not accepted, as attempts, dead letters and callers see it. */
@@ -56,6 +58,7 @@ export type Settlement =
       /** The credential of this version is refused: the sender waits for another one. */
       refused_version?: number;
     }
+    /** A limit is named `limit:…`: the message then keeps its place among those who wait for it. */
     | { outcome: "deferred"; due_at: string; waiting_for: string }
     | { outcome: "rejected"; error: SendError }
     | { outcome: "unknown"; unknown_until: string; error: SendError }
@@ -100,7 +103,7 @@ export function createOutboundQueue(
         context: row.context,
         lane: row.lane as Lane,
         failureCount: row.failure_count,
-        waitingFor: row.waiting_for,
+        deferralCount: row.deferral_count,
         dueAtMs: Date.parse(row.due_at),
         limit: {
           messages: row.limit_messages,
@@ -109,6 +112,7 @@ export function createOutboundQueue(
         },
         perSecond: row.per_second,
         cacheGeneration: row.cache_generation,
+        depth: row.depth,
       }));
     },
     async settle(settlements) {
