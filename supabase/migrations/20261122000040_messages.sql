@@ -114,12 +114,12 @@ create table if not exists switchyard.dead_letters (
   cause text not null,
   detail jsonb not null default '{}',
   created_at timestamptz not null default now(),
+  redriven_at timestamptz,
   constraint dead_letter_is_of_one_thing check (num_nonnulls(message_id, inbound_event_id) = 1)
 );
 create index if not exists dead_letters_tenant_id on switchyard.dead_letters (tenant_id, created_at);
 create index if not exists dead_letters_message_id on switchyard.dead_letters (message_id);
 create index if not exists dead_letters_inbound_event_id on switchyard.dead_letters (inbound_event_id);
-create index if not exists dead_letters_cause on switchyard.dead_letters (cause, created_at);
 
 create or replace trigger messages_updated_at before update on switchyard.messages
   for each row execute function switchyard.touch_updated_at();
@@ -180,6 +180,13 @@ as $$
     union all
     select message.status, message.ended_at, 'switchyard', message.failure, 4
     where message.ended_at is not null and message.status in ('expired', 'cancelled', 'dead')
+    union all
+    select step.status, step.at, 'switchyard', step.error, 4
+    from switchyard.dead_letters d
+    cross join lateral (
+      values ('dead', d.created_at, d.detail), ('queued', d.redriven_at, null)
+    ) as step (status, at, error)
+    where d.message_id = message.id and d.redriven_at is not null
     union all
     select status, at, 'meta', errors, 5 + switchyard.status_rank(status) from meta
   )

@@ -131,11 +131,16 @@ begin
   join switchyard.messages m on m.id = o.id
   where o.throttled and o.id = any (settled_ids) having count(*) > 0;
 
-  perform switchyard.raise_attention(array_agg(m.sender_id), 'credential_refused',
-    (array_agg(o.error))[1], record_outcomes.at, array_agg(o.refused_version))
-  from jsonb_to_recordset(outcomes) as o (id uuid, error jsonb, refused_version integer)
-  join switchyard.messages m on m.id = o.id
-  where o.refused_version is not null and o.id = any (settled_ids) having count(*) > 0;
+  perform switchyard.raise_attention(array[refused.sender_id], refused.cause, refused.error,
+    record_outcomes.at, array[refused.version])
+  from (
+    select distinct on (m.sender_id) m.sender_id, o.error, o.refused_version as version,
+      coalesce(o.error ->> 'cause', 'credential_refused') as cause
+    from jsonb_to_recordset(outcomes) as o (id uuid, error jsonb, refused_version integer)
+    join switchyard.messages m on m.id = o.id
+    where o.refused_version is not null and o.id = any (settled_ids)
+    order by m.sender_id, o.refused_version desc
+  ) refused;
 
   for v_rejected in
     select array_agg(o.id) as ids, o.error

@@ -19,7 +19,6 @@ create index if not exists redrives_tenant_id on switchyard.redrives (tenant_id,
 alter table switchyard.redrives enable row level security;
 
 alter table switchyard.dead_letters
-  add column if not exists redriven_at timestamptz,
   add column if not exists redrive_id uuid,
   -- How often the message had failed when it was redriven; its next tries are counted from none.
   add column if not exists failure_count integer,

@@ -124,7 +124,9 @@ as $$
     'outcome_unknown', (
       select count(*) from (
         select from switchyard.messages m where m.status = 'outcome_unknown' limit 10000) m),
-    'dead_letters', (select count(*) from (select from switchyard.dead_letters limit 10000) d),
+    'dead_letters', (
+      select count(*) from (
+        select from switchyard.dead_letters d where d.redriven_at is null limit 10000) d),
     'quarantined', (
       select count(*) from (
         select from switchyard.inbound_events e where e.state = 'quarantined' limit 10000) e),

@@ -471,7 +471,7 @@ Deno.test("a refused credential pauses its sender, whose messages wait unread an
     assert.deepEqual(await claim(sql, 10, later(60_000)), []);
     assert.equal(await queueLength(sql), 0);
     const attention = await sql`select cause from switchyard_api.list_attention(null)`;
-    assert.deepEqual(attention.map(({ cause }) => cause), ["credential_refused"]);
+    assert.deepEqual(attention.map(({ cause }) => cause), ["token_invalid"]);
 
     await sql`
       select switchyard_api.rotate_credential(
