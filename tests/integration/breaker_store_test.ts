@@ -154,6 +154,27 @@ testStore("a batch of 800 scopes is one request each for asking and telling", as
   assert.deepEqual(changes.map((it) => it.scope), scopes);
 });
 
+testStore(
+  "asking is one command inside whatever the batch, telling is one for each breaker and two",
+  async (world) => {
+    const { redis, isolate } = world;
+    if (redis.kind === "in_process") return;
+    const scopes = Array.from({ length: 50 }, (_, i) => `sender:${i}`);
+    const store = isolate();
+    const told = scopes.map((scope) => result(scope, { successes: 3 }));
+    // The scripts are known from here on.
+    await store.admit(scopes);
+    await store.report(told);
+
+    assert.deepEqual(await commandsOf(redis, () => store.admit(scopes)), { mget: 1 });
+    assert.deepEqual(await commandsOf(redis, () => store.report(told)), {
+      mget: 1,
+      set: 50,
+      zadd: 1,
+    });
+  },
+);
+
 testStore("a batch beyond 1,000 scopes is answered for each of them", async ({ isolate }) => {
   const scopes = Array.from({ length: 2_500 }, (_, i) => `sender:${i}`);
   const store = isolate();
@@ -291,6 +312,18 @@ testStore("the list is bounded, and what is troubled stays on it", async ({ isol
   assert.equal(listed.length, 1_000);
   assert.equal(listed[0]?.scope, b);
 });
+
+/** How often each command ran inside scripts; the clock of the test stands in for TIME. */
+async function commandsOf(redis: Redis, work: () => Promise<unknown>) {
+  await redis.command(["CONFIG", "RESETSTAT"]);
+  await work();
+  const lines = String(await redis.command(["INFO", "commandstats"])).split("\r\n");
+  const counted = lines.flatMap((line) => {
+    const [, name = "", calls] = /^cmdstat_([a-z]+):calls=(\d+)/.exec(line) ?? [];
+    return calls === undefined || ["eval", "config"].includes(name) ? [] : [[name, Number(calls)]];
+  });
+  return Object.fromEntries(counted.sort());
+}
 
 function keyOf(scope: string): string {
   return `switchyard:breaker:${scope}`;

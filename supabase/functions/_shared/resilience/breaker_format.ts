@@ -1,11 +1,10 @@
 import { BREAKER_STATES, OPENING_CAUSES } from "./breaker.ts";
 import type { Breaker } from "./breaker.ts";
 
-/** A word of another version is no breaker of ours, and read as a new one. */
+/** The first word. A line of another version is no breaker of ours, and read as a new one. */
 export const FORMAT_VERSION = 1;
-/** The words of an encoded breaker; after them slot, requests and failures of each window slot. */
+/** The words behind it; after them slot, requests and failures of each slot of the window. */
 export const FORMAT_WORDS = [
-  "version",
   "state",
   "generation",
   "since_ms",
@@ -21,6 +20,9 @@ export const FORMAT_WORDS = [
 ] as const;
 
 const WORDS_PER_SLOT = 3;
+
+/** Those that are no numbers. */
+export const TEXT_WORDS: readonly string[] = ["state", "cause", "witness"];
 
 /** A breaker as one short line, the form in which Redis keeps it. */
 export function encodeBreaker(breaker: Breaker): string {
@@ -44,12 +46,12 @@ export function encodeBreaker(breaker: Breaker): string {
 
 /** The breaker of such a line; null where it is none of this version. */
 export function decodeBreaker(line: string): Breaker | null {
-  const words = line.split(" ");
+  const [version, ...words] = line.split(" ");
   const word = (name: typeof FORMAT_WORDS[number]) => words[FORMAT_WORDS.indexOf(name)] ?? "";
   const number = (name: typeof FORMAT_WORDS[number]) => Number(word(name));
   const state = BREAKER_STATES.find((it) => it === word("state"));
   const cause = OPENING_CAUSES.find((it) => it === word("cause"));
-  const isOurs = number("version") === FORMAT_VERSION && words.length >= FORMAT_WORDS.length;
+  const isOurs = Number(version) === FORMAT_VERSION && words.length >= FORMAT_WORDS.length;
   if (!isOurs || state === undefined || cause === undefined) return null;
   return {
     state,

@@ -150,9 +150,11 @@ function verdictOn({ scope }: Passage, { failed, succeeded, pauseMs }: Judgement
 function opensBy(passage: Passage, judgement: Judgement, witness: string, nowMs: number): boolean {
   const { scope, trial } = passage;
   const verdict = verdictOn(passage, judgement);
+  passage.counted = count(passage.counted, verdict, witness);
+  // A success after successes, as nearly all are, changes nothing that counts here.
+  if (!verdict.failed && trial.failuresInARow === 0) return false;
   const one = count(nothingCounted(NEW_BREAKER), verdict, witness);
   const settings = { ...settingsOf(scope), minimumRequests: Infinity };
-  passage.counted = count(passage.counted, verdict, witness);
   passage.trial = reportCalls(trial, one, { nowMs, chancePermille: 0 }, settings);
   return trial.state === "closed" && passage.trial.state === "open";
 }

@@ -1,5 +1,5 @@
 import { NOBODY, SEVERAL } from "./breaker.ts";
-import { FORMAT_VERSION, FORMAT_WORDS } from "./breaker_format.ts";
+import { FORMAT_VERSION, FORMAT_WORDS, TEXT_WORDS } from "./breaker_format.ts";
 import {
   ISOLATED_WAIT_MS,
   KEEP_MS,
@@ -47,9 +47,9 @@ const TROUBLED_LONGER_MS = 24 * 60 * 60_000;
 // The flag lets Upstash lock the named keys alone, so that claims do not wait for each other.
 const PRELUDE = `#!lua flags=allow-key-locking
 -- The rules of breaker.ts, atomic and on the clock of Redis.
-local FORMAT_WORDS = { ${quoted(FORMAT_WORDS)} }
-local SETTINGS_WORDS = { ${quoted(SETTINGS_WORDS)} }
-local RESULTS_WORDS = { ${quoted(RESULTS_WORDS)} }
+local BREAKER_PATTERN = '^${FORMAT_VERSION} ${patternOf(FORMAT_WORDS)}(.*)$'
+local BREAKER_FORMAT = '${FORMAT_VERSION} ${formatOf(FORMAT_WORDS)}'
+local SETTINGS_PATTERN = '^${patternOf(SETTINGS_WORDS)}$'
 local unpack = table.unpack or unpack
 
 local function now()
@@ -57,26 +57,9 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local function words(line)
-  local found = {}
-  for word in string.gmatch(line, '%S+') do found[#found + 1] = tonumber(word) or word end
-  return found
-end
-
-local function named(names, line)
-  local values, record = words(line), {}
-  for i, name in ipairs(names) do record[name] = values[i] end
-  return record, values
-end
-
-local function written(value)
-  if type(value) == 'number' then return string.format('%.0f', value) end
-  return value
-end
-
 local function new_breaker()
   return {
-    version = ${FORMAT_VERSION}, state = 'closed', generation = 0, since_ms = 0, duration_ms = 0,
+    state = 'closed', generation = 0, since_ms = 0, duration_ms = 0,
     cause = 'none', failed_probes = 0, failures_in_a_row = 0, witness = '${NOBODY}',
     opened_count = 0, opened_at_ms = 0, requests = 0, failures = 0, window = {},
   }
@@ -84,25 +67,30 @@ end
 
 -- What is missing, or of another version, is a new breaker.
 local function decode(line)
-  local breaker, values = named(FORMAT_WORDS, line or '')
-  if breaker.version ~= ${FORMAT_VERSION} then return new_breaker() end
+  local found = { string.match(line or '', BREAKER_PATTERN) }
+  if #found == 0 then return new_breaker() end
+  local breaker = { ${recordOf(FORMAT_WORDS)} }
   breaker.window = {}
-  for i = #FORMAT_WORDS + 1, #values, 3 do
-    local slot = { slot = values[i], requests = values[i + 1], failures = values[i + 2] }
-    table.insert(breaker.window, slot)
+  for slot, requests, failures in string.gmatch(found[#found], ' (%d+) (%d+) (%d+)') do
+    table.insert(breaker.window, {
+      slot = tonumber(slot), requests = tonumber(requests), failures = tonumber(failures),
+    })
   end
   return breaker
 end
 
 local function encode(breaker)
-  local line = {}
-  for i, name in ipairs(FORMAT_WORDS) do line[i] = written(breaker[name]) end
-  for _, slot in ipairs(breaker.window) do
-    table.insert(line, written(slot.slot))
-    table.insert(line, written(slot.requests))
-    table.insert(line, written(slot.failures))
+  local line = { string.format(BREAKER_FORMAT, ${
+  FORMAT_WORDS.map((it) => `breaker.${it}`).join(", ")
+}) }
+  for _, it in ipairs(breaker.window) do
+    table.insert(line, string.format('%.0f %.0f %.0f', it.slot, it.requests, it.failures))
   end
   return table.concat(line, ' ')
+end
+
+local function whole(number)
+  return string.format('%.0f', number)
 end
 
 -- State expires by itself, except what an operator holds.
@@ -111,7 +99,7 @@ local function store(key, breaker)
   if breaker.state == 'isolated' then
     redis.call('SET', key, line)
   else
-    redis.call('SET', key, line, 'PX', written(breaker.duration_ms + ${KEEP_MS}))
+    redis.call('SET', key, line, 'PX', whole(breaker.duration_ms + ${KEEP_MS}))
   end
   return line
 end
@@ -130,19 +118,22 @@ end
 -- Where the breaker comes on the list: what is troubled stays when the list is cut.
 local function rank(breaker, now_ms)
   local longer = breaker.state == 'closed' and 0 or ${TROUBLED_LONGER_MS}
-  return written(now_ms + breaker.duration_ms + ${KEEP_MS} + longer)
+  return whole(now_ms + breaker.duration_ms + ${KEEP_MS} + longer)
 end
 
 local function cut_list(index, now_ms)
-  redis.call('ZREMRANGEBYSCORE', index, '-inf', written(now_ms))
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', whole(now_ms))
   redis.call('ZREMRANGEBYRANK', index, 0, -${MAX_LISTED + 1})
 end
 
 -- The settings are a few lines, as one kind of scope shares one.
 local function settings_of(lines, rows)
-  local each, by_row = words(rows), {}
-  for line in string.gmatch(lines, '[^;]+') do table.insert(by_row, (named(SETTINGS_WORDS, line))) end
-  for i, row in ipairs(each) do each[i] = by_row[row] end
+  local by_row, each = {}, {}
+  for line in string.gmatch(lines, '[^;]+') do
+    local found = { string.match(line, SETTINGS_PATTERN) }
+    table.insert(by_row, { ${recordOf(SETTINGS_WORDS)} })
+  end
+  for row in string.gmatch(rows, '%d+') do table.insert(each, by_row[tonumber(row)]) end
   return each
 end
 `;
@@ -173,12 +164,22 @@ local function admit(key, breaker, set)
   return ${VERDICTS.probing}, math.min(remaining_ms, ${PROBE_WAIT_MS})
 end
 
+-- Nearly all are closed, of which the generation alone is to be read.
+local function generation_if_closed(line)
+  if not line then return 0 end
+  return tonumber(string.match(line, '^${FORMAT_VERSION} closed (%d+) '))
+end
+
 local answer = {}
 for i, line in ipairs(redis.call('MGET', unpack(breaker_keys))) do
-  local breaker = decode(line)
-  local verdict, wait_ms = admit(breaker_keys[i], breaker, settings[i])
+  local generation, verdict, wait_ms = generation_if_closed(line), ${VERDICTS.allowed}, 0
+  if not generation then
+    local breaker = decode(line)
+    verdict, wait_ms = admit(breaker_keys[i], breaker, settings[i])
+    generation = breaker.generation
+  end
   table.insert(answer, verdict)
-  table.insert(answer, breaker.generation)
+  table.insert(answer, generation)
   table.insert(answer, wait_ms)
 end
 return answer
@@ -194,7 +195,13 @@ local settings = settings_of(
 )
 local chance_permille = tonumber(ARGV[3]) -- 0 to 999: spreads the times of later probes
 local result_lines = { unpack(ARGV, 4) } -- one line of RESULTS_WORDS for each breaker key
+local RESULTS_PATTERN = '^${patternOf(RESULTS_WORDS)}$'
 local now_ms = now()
+
+local function results_of(line)
+  local found = { string.match(line, RESULTS_PATTERN) }
+  return { ${recordOf(RESULTS_WORDS)} }
+end
 
 local function slot_at(set)
   return math.floor(now_ms / (set.window_ms / ${WINDOW_SLOTS}))
@@ -302,7 +309,7 @@ local changes, listed, has_new = {}, {}, false
 for i, line in ipairs(redis.call('MGET', unpack(breaker_keys))) do
   local breaker = decode(line)
   local before = breaker.state
-  if report(breaker, (named(RESULTS_WORDS, result_lines[i])), settings[i]) then
+  if report(breaker, results_of(result_lines[i]), settings[i]) then
     local written_line = store(breaker_keys[i], breaker)
     table.insert(listed, rank(breaker, now_ms))
     table.insert(listed, string.sub(breaker_keys[i], ${KEY_PREFIX.length + 1}))
@@ -342,6 +349,18 @@ cut_list(index_key, now_ms)
 return written_line
 `;
 
-function quoted(words: readonly string[]): string {
-  return words.map((word) => `'${word}'`).join(", ");
+// Patterns and formats are Lua's; number after number is turned by hand, as this is run for each key.
+function patternOf(words: readonly string[]): string {
+  return words.map((word) => TEXT_WORDS.includes(word) ? "(%S+)" : "(%-?%d+)").join(" ");
+}
+
+function formatOf(words: readonly string[]): string {
+  return words.map((word) => TEXT_WORDS.includes(word) ? "%s" : "%.0f").join(" ");
+}
+
+function recordOf(words: readonly string[]): string {
+  const valueOf = (i: number) => `found[${i + 1}]`;
+  return words.map((word, i) =>
+    `${word} = ${TEXT_WORDS.includes(word) ? valueOf(i) : `tonumber(${valueOf(i)})`}`
+  ).join(", ");
 }
