@@ -149,7 +149,7 @@ Deno.test("two failures among the first five calls of a claim say nothing of all
 Deno.test("when the calls of two tenants hang, the app's circuit opens for all", async () => {
   const { open } = setup();
   const gate = await open();
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 5; i++) {
     gate.note(a, hung);
     gate.note(b, hung);
   }

@@ -34,11 +34,13 @@ const USUAL: BreakerSettings = {
 
 /** The settings of each kind of breaker. */
 export const BREAKER_SETTINGS: Readonly<Record<ScopeKind, BreakerSettings>> = {
-  // One tenant whose calls all hang says nothing about Meta, and must not stop the others.
-  app: { ...USUAL, witnesses: 2 },
+  // It stops everybody. One tenant whose calls all hang says nothing about Meta, nor do two that have
+  // one bad call each while little else is sent.
+  app: { ...USUAL, failuresInARow: 10, minimumRequests: 20, witnesses: 2 },
   tenant: USUAL,
   business_account: USUAL,
-  sender: USUAL,
+  // What fails here without a pause that Meta names is too fast, which is over within seconds.
+  sender: { ...USUAL, openMs: 10_000 },
   template: USUAL,
 };
 
