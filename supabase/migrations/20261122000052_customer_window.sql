@@ -10,7 +10,7 @@ create index if not exists inbound_events_calls
 -- Finds, of items as accept_messages() has them (with sender_id), those that no customer service window
 -- allows: free-form ones to a customer who is known to have written last more than 24 hours before. Of
 -- who never wrote to this sender, or may have called it since, nothing is known, and Meta decides; so it
--- does when a window that is open now closes before the message goes.
+-- does when a window that is open now closes before the message goes. A read receipt is no message.
 create or replace function switchyard.closed_windows(tenant_id uuid, items jsonb, at timestamptz)
 returns table (index integer, closed_at timestamptz)
 language sql
@@ -21,7 +21,7 @@ as $$
   from jsonb_to_recordset(items) as i (index integer, sender_id uuid, "to" text, type text)
   join switchyard.conversations c
     on c.sender_id = i.sender_id and c.customer_phone = i."to"
-  where i.type <> 'template'
+  where i.type not in ('template', 'read')
     and c.tenant_id = closed_windows.tenant_id
     and c.last_inbound_at <= closed_windows.at - interval '24 hours'
     and not exists (

@@ -65,11 +65,11 @@ Deno.test("a window closes 24 hours after the customer last wrote", () =>
     assert.deepEqual(await findClosed(sql, tenancy, [{}]), []);
   }));
 
-Deno.test("a closed window says when it closed, for free-form messages and not for templates", () =>
+Deno.test("a closed window says when it closed, for free-form messages alone", () =>
   inFreshDatabase(async (sql) => {
     const tenancy = await createTenancy(sql);
     await receive(sql, tenancy, ago(30 * HOUR_MS));
-    const types = ["text", "template", "image", "interactive", "reaction", "location", "template"];
+    const types = ["text", "template", "image", "interactive", "read", "reaction", "location"];
     const closed = await findClosed(sql, tenancy, types.map((type) => ({ type })));
     assert.deepEqual(closed.map(({ index }) => types[index]), [
       "text",

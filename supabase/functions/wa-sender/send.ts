@@ -9,6 +9,7 @@ export function createSend(
 ): (message: ClaimedMessage, accessToken: string) => Promise<SendOutcome> {
   return async ({ id, phoneNumberId, recipient, type, content, context }, accessToken) => {
     const message = { id, to: recipient, type, content, context };
-    return classifyGraphAnswer(await client.sendMessage({ phoneNumberId, accessToken, message }));
+    const answer = await client.sendMessage({ phoneNumberId, accessToken, message });
+    return classifyGraphAnswer(answer, type);
   };
 }

@@ -48,7 +48,8 @@ export interface SendError {
 export type Settlement =
   & { id: string; attempt: number; finished_at: string }
   & (
-    | { outcome: "accepted"; wamid: string }
+    /** Read receipts have no wamid. */
+    | { outcome: "accepted"; wamid: string | null }
     | {
       outcome: "retry";
       due_at: string;

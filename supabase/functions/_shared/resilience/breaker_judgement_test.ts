@@ -8,17 +8,17 @@ const everything = ["app", "tenant", "business_account", "sender", "template"];
 function refused(code: number, status = 400, details?: string): SendOutcome {
   const error = { message: "Refused", code, ...(details && { error_data: { details } }) };
   const body = JSON.stringify({ error });
-  return classifyGraphAnswer({ kind: "response", status, body, headers: {} });
+  return classifyGraphAnswer({ kind: "response", status, body, headers: {} }, "text");
 }
 
 function answered(status: number, body: string): SendOutcome {
-  return classifyGraphAnswer({ kind: "response", status, body, headers: {} });
+  return classifyGraphAnswer({ kind: "response", status, body, headers: {} }, "text");
 }
 
 const accepted = answered(200, JSON.stringify({ messages: [{ id: "wamid.A" }] }));
 const lost = (reason: "timeout" | "reset" | "aborted") =>
-  classifyGraphAnswer({ kind: "no_answer", reason, detail: "" });
-const notSent = classifyGraphAnswer({ kind: "not_sent", reason: "refused", detail: "" });
+  classifyGraphAnswer({ kind: "no_answer", reason, detail: "" }, "text");
+const notSent = classifyGraphAnswer({ kind: "not_sent", reason: "refused", detail: "" }, "text");
 
 const rows: [what: string, outcome: SendOutcome, failed: string[], succeeded: string[]][] = [
   ["an accepted message", accepted, [], everything],

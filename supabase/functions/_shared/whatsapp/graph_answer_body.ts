@@ -19,6 +19,13 @@ const acceptance = z.object({
   return { wamid: id, wa_id, user_id, message_status };
 });
 
+const receipt = z.object({ success: z.literal(true) }).transform(() => ({
+  wamid: null,
+  wa_id: null,
+  user_id: null,
+  message_status: null,
+}));
+
 const refusal = z.object({
   error: z.object({
     code: optionalNumber,
@@ -34,14 +41,15 @@ const refusal = z.object({
   details: error_data?.details ?? message,
 }));
 
-/** What Meta says of a message that it took. */
-export type Acceptance = z.output<typeof acceptance>;
+/** What Meta says of a message that it took; a read receipt has no id of its own. */
+export type Acceptance = z.output<typeof acceptance> | z.output<typeof receipt>;
 /** What Meta says of a message that it did not take; the code is null where it gives none. */
 export type Refusal = z.output<typeof refusal>;
 
-/** Null unless the body names the message that was taken. */
-export function readAcceptance(body: string): Acceptance | null {
-  return acceptance.safeParse(parseJson(body)).data ?? null;
+/** Null unless the body names the message that was taken or, of a read receipt, says that it was. */
+export function readAcceptance(body: string, type: string): Acceptance | null {
+  const schema = type === "read" ? receipt : acceptance;
+  return schema.safeParse(parseJson(body)).data ?? null;
 }
 
 /** Null unless the body is an error of the Graph API. */

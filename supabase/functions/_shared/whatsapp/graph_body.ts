@@ -15,6 +15,7 @@ export interface StoredMessage {
  * https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/send-messages (2026-09)
  */
 export function toGraphBody(message: StoredMessage): Record<string, unknown> {
+  if (message.type === "read") return toReceiptBody(message.content as object);
   const { id, to, type, content, context } = message;
   return {
     messaging_product: "whatsapp",
@@ -25,4 +26,10 @@ export function toGraphBody(message: StoredMessage): Record<string, unknown> {
     [type]: content,
     biz_opaque_callback_data: id,
   };
+}
+
+// Names the message that was read and not its writer; no status ever follows, so no id travels along.
+// https://developers.facebook.com/documentation/business-messaging/whatsapp/typing-indicators (2026-09)
+function toReceiptBody(receipt: object): Record<string, unknown> {
+  return { messaging_product: "whatsapp", status: "read", ...receipt };
 }

@@ -19,3 +19,13 @@ Deno.test("Meta's body quotes the message that is answered, and none where there
   assert.deepEqual(toGraphBody({ ...text, context }).context, context);
   assert.equal("context" in toGraphBody({ ...text, context: null }), false);
 });
+
+Deno.test("Meta's body of a read receipt names the message that was read, and nothing else", () => {
+  const read = { message_id: "wamid.A", typing_indicator: { type: "text" } };
+  assert.deepEqual(toGraphBody({ ...text, type: "read", content: read }), {
+    messaging_product: "whatsapp",
+    status: "read",
+    message_id: "wamid.A",
+    typing_indicator: { type: "text" },
+  });
+});

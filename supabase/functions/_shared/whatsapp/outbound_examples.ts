@@ -55,6 +55,11 @@ export const EXAMPLES = {
     type: "reaction",
     reaction: { message_id: "wamid.HBgLMTY1MA==", emoji: "👍🏽" },
   },
+  read: {
+    ...envelope,
+    type: "read",
+    read: { message_id: "wamid.HBgLMTY1MA==", typing_indicator: { type: "text" } },
+  },
   template: {
     ...envelope,
     type: "template",

@@ -2,7 +2,14 @@ import * as z from "zod";
 import { instant, phraseIssue, text } from "../fields.ts";
 import { interactive } from "./outbound_interactive.ts";
 import { audio, document, image, sticker, video } from "./outbound_media.ts";
-import { contacts, location, reaction, textContent, wamid } from "./outbound_simple.ts";
+import {
+  contacts,
+  location,
+  reaction,
+  readReceipt,
+  textContent,
+  wamid,
+} from "./outbound_simple.ts";
 import { template } from "./outbound_template.ts";
 import { normalizePhone } from "./phone_number.ts";
 
@@ -31,7 +38,9 @@ const envelope = {
     .optional(),
 };
 const context = { context: z.strictObject({ message_id: wamid }).optional() };
-const noContext = { context: z.undefined({ error: "is not for reactions" }).optional() };
+const noContext = (plural: string) => ({
+  context: z.undefined({ error: `is not for ${plural}` }).optional(),
+});
 
 const message = z.discriminatedUnion("type", [
   z.strictObject({ ...envelope, ...context, type: z.literal("text"), text: textContent }),
@@ -43,8 +52,20 @@ const message = z.discriminatedUnion("type", [
   z.strictObject({ ...envelope, ...context, type: z.literal("sticker"), sticker }),
   z.strictObject({ ...envelope, ...context, type: z.literal("location"), location }),
   z.strictObject({ ...envelope, ...context, type: z.literal("contacts"), contacts }),
-  z.strictObject({ ...envelope, ...noContext, type: z.literal("reaction"), reaction }),
+  z.strictObject({
+    ...envelope,
+    ...noContext("reactions"),
+    type: z.literal("reaction"),
+    reaction,
+  }),
   z.strictObject({ ...envelope, ...context, type: z.literal("interactive"), interactive }),
+  // No message for Meta: `to` says whose turn it takes, so that it stands in line with the others.
+  z.strictObject({
+    ...envelope,
+    ...noContext("read receipts"),
+    type: z.literal("read"),
+    read: readReceipt,
+  }),
 ]);
 
 /** A valid request to send one message, its recipient in E.164. */

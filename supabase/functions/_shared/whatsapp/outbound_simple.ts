@@ -16,6 +16,12 @@ export const reaction = z.strictObject({
   emoji: storableText().refine(isOneEmoji, "must be one emoji, or empty to take it back"),
 });
 
+/** Marks a message of the customer as read, and those before it; the indicator shows for 25 s at most. */
+export const readReceipt = z.strictObject({
+  message_id: wamid,
+  typing_indicator: z.strictObject({ type: z.literal("text") }).optional(),
+});
+
 export const location = z.strictObject({
   latitude: coordinate(90),
   longitude: coordinate(180),

@@ -20,7 +20,8 @@ export interface ToldError {
 export type SendOutcome =
   | {
     kind: "accepted";
-    wamid: string;
+    /** Null for read receipts, of which no status follows. */
+    wamid: string | null;
     wa_id: string | null;
     user_id: string | null;
     /** accepted, held_for_quality_assessment or paused: templates only. */
@@ -72,14 +73,14 @@ const MAX_PAIR_DELAY_MS = 256_000;
 const MAX_JITTER_MS = 1_000;
 
 /**
- * Says what an answer to a send means. The code decides, never the HTTP status alone: Meta answers
+ * Says what an answer to a send of this type means. The code decides, never the HTTP status alone: Meta answers
  * 400 for limits, 500 for missing permissions and 200 for errors. Whatever leaves open whether the
  * message was sent is unknown, so that nothing is sent twice.
  */
-export function classifyGraphAnswer(answer: GraphAnswer): SendOutcome {
+export function classifyGraphAnswer(answer: GraphAnswer, type: string): SendOutcome {
   switch (answer.kind) {
     case "response":
-      return classifyResponse(answer);
+      return classifyResponse(answer, type);
     case "not_sent": {
       const isToken = answer.reason === "malformed_token";
       const rule = isToken ? FALLBACK_RULES.malformed_token : FALLBACK_RULES.not_sent;
@@ -90,8 +91,8 @@ export function classifyGraphAnswer(answer: GraphAnswer): SendOutcome {
   }
 }
 
-function classifyResponse(answer: GraphResponse): SendOutcome {
-  const accepted = isSuccess(answer.status) ? readAcceptance(answer.body) : null;
+function classifyResponse(answer: GraphResponse, type: string): SendOutcome {
+  const accepted = isSuccess(answer.status) ? readAcceptance(answer.body, type) : null;
   if (accepted !== null) return { kind: "accepted", ...accepted };
   const refusal = readRefusal(answer.body);
   return refusal === null ? classifyMute(answer) : classifyRefusal(refusal, answer);

@@ -15,7 +15,7 @@ type Headers = Extract<GraphAnswer, { kind: "response" }>["headers"];
 
 function answer(status: number, body: unknown, headers: Headers = {}): SendOutcome {
   const text = typeof body === "string" ? body : JSON.stringify(body);
-  return classifyGraphAnswer({ kind: "response", status, body: text, headers });
+  return classifyGraphAnswer({ kind: "response", status, body: text, headers }, "text");
 }
 
 function refusal(code: unknown, members: Record<string, unknown> = {}): unknown {
@@ -157,6 +157,19 @@ for (const [status, body, expected] of mute) {
   });
 }
 
+Deno.test("a read receipt is accepted without a wamid when Meta says success, and by nothing else", () => {
+  const answerTo = (body: unknown) =>
+    classifyGraphAnswer(
+      { kind: "response", status: 200, body: JSON.stringify(body), headers: {} },
+      "read",
+    );
+  const told = answerTo({ success: true });
+  assert.deepEqual([told.kind, told.kind === "accepted" && told.wamid], ["accepted", null]);
+  assert.equal(answerTo({ success: false }).kind, "unknown");
+  assert.equal(answerTo({}).kind, "unknown");
+  assert.equal(answerTo(refusal(131009)).kind, "rejected");
+});
+
 const unanswered: [answer: GraphAnswer, expected: string][] = [
   [{ kind: "not_sent", reason: "refused", detail: "x" }, "retry network_error"],
   [{ kind: "not_sent", reason: "dns", detail: "x" }, "retry network_error"],
@@ -175,7 +188,7 @@ const unanswered: [answer: GraphAnswer, expected: string][] = [
 for (const [given, expected] of unanswered) {
   assert.ok(given.kind !== "response");
   Deno.test(`${given.kind} for ${given.reason} is ${expected}`, () => {
-    assert.equal(outline(classifyGraphAnswer(given)), expected);
+    assert.equal(outline(classifyGraphAnswer(given, "text")), expected);
   });
 }
 
@@ -238,7 +251,7 @@ const matrix: [name: string, outcome: SendOutcome, verdicts: Verdicts][] = [
   ["META_SERVER_ERROR", answer(503, refusal(2)), [true, false, false, false, false]],
   [
     "NETWORK_ERROR",
-    classifyGraphAnswer({ kind: "not_sent", reason: "refused", detail: "" }),
+    classifyGraphAnswer({ kind: "not_sent", reason: "refused", detail: "" }, "text"),
     [true, false, false, false, false],
   ],
   ["AUTH_ERROR by status", answer(401, ""), [true, true, false, false, true]],
