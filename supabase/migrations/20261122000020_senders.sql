@@ -117,7 +117,7 @@ declare
   v_sender switchyard.senders;
 begin
   update switchyard.senders s
-  set credential_version = s.credential_version + 1
+  set credential_version = s.credential_version + 1, held_until = null
   where s.tenant_id = rotate_credential.tenant_id
     and s.phone_number_id = rotate_credential.phone_number_id
     and s.status <> 'removed'

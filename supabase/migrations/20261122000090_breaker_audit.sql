@@ -1,7 +1,9 @@
--- The trace of what operators do to breakers. Their state is in Redis; only the audit log is here.
+-- The trace of what operators do to breakers. Their state is in Redis; here are the audit log and the
+-- holds that a breaker put on senders.
 -- Locks nothing. Undo: drop the function below.
 
--- Writes down that an operator reset or isolated a breaker. A tenant's own breaker is in the audit log
+-- Writes down that an operator reset or isolated a breaker; after a reset nothing that it held back
+-- waits for the moment that it had named. A tenant's own breaker is in the audit log
 -- of that tenant; those of all others are for the operators of the platform.
 create or replace function switchyard_api.note_breaker_change(scope text, action text, actor jsonb)
 returns void
@@ -20,6 +22,15 @@ begin
   from switchyard.tenants t
   where t.id::text = substring(lower(note_breaker_change.scope) from '^tenant:([0-9a-f-]{36})$');
 
+  if action = 'reset' then
+    update switchyard.senders s
+    set held_until = null
+    where s.held_until is not null
+      and note_breaker_change.scope in (
+        'app', 'tenant:' || s.tenant_id, 'sender:' || s.id,
+        'business_account:' || s.business_account_id);
+    perform switchyard.ring_doorbell('wa-sender');
+  end if;
   perform switchyard.write_audit(v_tenant_id, actor, 'breaker.' || action, scope, '{}');
 end;
 $$;

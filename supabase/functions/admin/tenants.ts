@@ -77,9 +77,12 @@ export async function addSender({ call, request, actor, param }: Command): Promi
   }
 }
 
-/** Replaces the token of a sender: every claim after this uses the new one. */
+/**
+ * Replaces the token of a sender: every claim after this uses the new one. What the old one was refused
+ * for says nothing of it, so the tenant's breaker is closed.
+ */
 export async function rotateCredential(command: Command): Promise<Response> {
-  const { call, request, actor, param } = command;
+  const { call, request, actor, param, breakers, log } = command;
   if (!META_ID.test(param("phone_number_id"))) return noSuchSender();
   const body = await parseBody(credentialBody, request, MAX_BODY_BYTES);
   if (!body.ok) return body.response;
@@ -93,6 +96,8 @@ export async function rotateCredential(command: Command): Promise<Response> {
   );
   switch (rotated.outcome) {
     case "rotated":
+      await breakers?.reset(`tenant:${param("id")}`)
+        .catch((error) => log.warn("breakers.unreachable", { error }));
       return Response.json({ credential_version: rotated.credential_version });
     case "sender_not_found":
       return noSuchSender();

@@ -4,6 +4,7 @@ import { admit } from "../_shared/http/admission.ts";
 import type { Identify } from "../_shared/http/caller.ts";
 import { problem } from "../_shared/http/problem.ts";
 import type { Handler } from "../_shared/http/serve.ts";
+import type { BreakerStatistics } from "../_shared/resilience/breaker_statistics.ts";
 import { METRICS_CONTENT_TYPE, metricsText } from "./metrics.ts";
 import type { Probes } from "./probes.ts";
 import { credentialReport, detailedReport, statusOf } from "./report.ts";
@@ -16,6 +17,8 @@ export interface HealthDeps {
   readCounters: () => Promise<CredentialCounters | null>;
   /** Whether some isolate's breaker before the database is open; null when nobody can tell. */
   readBreaker: () => Promise<boolean | null>;
+  /** The breakers in use; null when nobody can tell. */
+  listBreakers: () => Promise<BreakerStatistics[] | null>;
   /** Which environment variables are set, by name. */
   configured: Record<string, boolean>;
 }
@@ -46,9 +49,10 @@ function createRoutes(deps: HealthDeps): Hono {
   routes.get(
     "/detailed",
     guarded(deps.identify, async () => {
-      const seen = await seeAll(deps);
+      const [seen, breakers] = await Promise.all([seeAll(deps), deps.listBreakers()]);
+      const { database, redis, configured } = seen;
       const credentials = credentialReport(seen);
-      const report = detailedReport(seen.database, seen.redis, deps.configured, credentials);
+      const report = detailedReport(database, redis, configured, credentials, breakers);
       return Response.json(report, { status: report.status === "down" ? 503 : 200 });
     }),
   );

@@ -3,6 +3,7 @@ import { strict as assert } from "node:assert";
 import type { Identify } from "../_shared/http/caller.ts";
 import { problem } from "../_shared/http/problem.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
+import type { BreakerStatistics } from "../_shared/resilience/breaker_statistics.ts";
 import { createHandler } from "./health.ts";
 import type { HealthDeps } from "./health.ts";
 import { createProbes } from "./probes.ts";
@@ -32,6 +33,20 @@ function answered<Value>(value: Value): Probe<Value> {
   return { ok: true, value, duration_ms: 5 };
 }
 
+const OPEN_BREAKER: BreakerStatistics = {
+  scope: "sender:s1",
+  state: "open",
+  cause: "failures_in_a_row",
+  total_requests: 5,
+  failures: 5,
+  failure_rate: 100,
+  consecutive_failures: 5,
+  opened_count: 1,
+  opened_at: "2026-11-22T12:00:00Z",
+  next_probe_at: "2026-11-22T12:01:00Z",
+  generation: 2,
+};
+
 const UNREACHABLE = { ok: false, error: "unreachable", duration_ms: 7 } as const;
 
 const isSecret: Identify = (request) =>
@@ -59,6 +74,7 @@ function ask(path: string, overrides: Partial<HealthDeps> = {}, apikey = "secret
         fallback_hits: 5,
         failures: 0,
       }),
+    listBreakers: () => Promise.resolve([OPEN_BREAKER, { ...OPEN_BREAKER, state: "closed" }]),
     readBreaker: () => Promise.resolve(false),
     configured: {
       WHATSAPP_PHONE_NUMBER_ID: true,
@@ -143,6 +159,7 @@ const layers: [rule: string, overrides: Partial<HealthDeps>, seen: [string, unkn
   ["calls the shared cache disabled where there is no Redis", {
     probes: probesOf(answered(aSnapshot()), null),
     readCounters: () => Promise.resolve(null),
+    listBreakers: () => Promise.resolve([OPEN_BREAKER, { ...OPEN_BREAKER, state: "closed" }]),
     readBreaker: () => Promise.resolve(null),
   }, [["status", "healthy"], ["l2_cache", "disabled"], ["circuit_breaker", "unknown"]]],
   ["calls the shared cache disabled without encryption keys", { configured: {} }, [
@@ -181,6 +198,7 @@ Deno.test("GET /health/detailed names what is wrong and never a secret's value",
   assert.deepEqual(body.faults, ["redis", "cron"]);
   assert.deepEqual(body.queues.outbound, { depth: 3, oldest_age_seconds: 1, in_flight: 2 });
   assert.equal(body.redis.status, "down");
+  assert.deepEqual(body.breakers, [OPEN_BREAKER]);
   assert.equal(body.secrets.WHATSAPP_ACCESS_TOKEN, true);
 });
 
@@ -220,6 +238,7 @@ Deno.test("only GET is answered", async () => {
     identify: isSecret,
     probes: probesOf(UNREACHABLE),
     readCounters: () => Promise.resolve(null),
+    listBreakers: () => Promise.resolve([OPEN_BREAKER, { ...OPEN_BREAKER, state: "closed" }]),
     readBreaker: () => Promise.resolve(null),
     configured: {},
   });

@@ -1,9 +1,10 @@
 import { readConfig, VARIABLES } from "../_shared/config.ts";
 import { createBreakerSign } from "../_shared/credentials/breaker_sign.ts";
-import { openRedis } from "../_shared/credentials/redis.ts";
-import { createStatisticsStore, REDIS_VARIABLES } from "../_shared/credentials/statistics_store.ts";
+import { createStatisticsStore } from "../_shared/credentials/statistics_store.ts";
 import { serve } from "../_shared/http/serve.ts";
 import { connectProject, PROJECT_VARIABLES } from "../_shared/project.ts";
+import { openRedis, REDIS_VARIABLES } from "../_shared/redis.ts";
+import { createBreakerStore } from "../_shared/resilience/breaker_store.ts";
 import { runtime } from "../_shared/runtime.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import { createHandler } from "./health.ts";
@@ -19,6 +20,7 @@ const log = createLog({
 const statistics = createStatisticsStore(config, runtime.deadline);
 const redis = openRedis(config, { deadline: runtime.deadline, timeoutMs: PROBE_TIMEOUT_MS });
 const breakerSign = redis && createBreakerSign(redis);
+const breakers = redis && createBreakerStore({ redis, now: runtime.now, random: runtime.random });
 const configured = Object.fromEntries(
   Object.keys(VARIABLES).map((name) => [name, Boolean(runtime.env(name))]),
 );
@@ -28,6 +30,7 @@ const handler = createHandler({
   probes: createProbes({ call, redis: statistics, now: runtime.now, sleep: runtime.sleep }),
   readCounters: async () => await statistics?.read().catch(() => null) ?? null,
   readBreaker: async () => await breakerSign?.isRaised().catch(() => null) ?? null,
+  listBreakers: async () => await breakers?.list().catch(() => null) ?? null,
   configured,
 });
 

@@ -1,5 +1,6 @@
 import { NO_COUNTS, withSums } from "../_shared/credentials/counters.ts";
 import type { CredentialCounters } from "../_shared/credentials/counters.ts";
+import type { BreakerStatistics } from "../_shared/resilience/breaker_statistics.ts";
 import type { Probe, Snapshot } from "./probes.ts";
 
 export type Status = "ok" | "degraded" | "down";
@@ -35,6 +36,7 @@ export function detailedReport(
   redis: Probe<"PONG"> | null,
   configured: Record<string, boolean>,
   credentials: unknown,
+  breakers: BreakerStatistics[] | null,
 ): Record<string, unknown> {
   const snapshot = database.ok ? database.value : null;
   return {
@@ -47,8 +49,8 @@ export function detailedReport(
       inbound: snapshot.inbound,
     },
     cron: snapshot && snapshot.cron,
-    // None is built yet, so none is open.
-    breakers: [],
+    // Null when nobody can tell: no Redis, or it does not answer.
+    breakers: breakers?.filter(({ state }) => state !== "closed") ?? null,
     credentials,
     messages: snapshot && {
       outcome_unknown: snapshot.outcome_unknown,
