@@ -99,6 +99,36 @@ begin
 end;
 $$;
 
+-- Returns the account of what the tenant owes in this currency; null when it never owed anything.
+create or replace function switchyard.receivable_account(tenant_id uuid, currency text)
+returns uuid
+language sql
+stable
+set search_path = ''
+as $$
+  select a.id from switchyard.wallet_accounts a
+  where a.tenant_id = receivable_account.tenant_id
+    and a.kind = 'receivable'
+    and a.currency = receivable_account.currency;
+$$;
+
+-- Returns that account, made at its first use. Its credit limit is the largest there is: what Meta
+-- has charged is owed, however much it is.
+create or replace function switchyard.open_receivable(tenant_id uuid, currency text)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if switchyard.receivable_account(open_receivable.tenant_id, open_receivable.currency) is null then
+    insert into switchyard.wallet_accounts (tenant_id, kind, currency, credit_limit_micros)
+    values (open_receivable.tenant_id, 'receivable', open_receivable.currency, 1000000000000000000)
+    on conflict do nothing;
+  end if;
+  return switchyard.receivable_account(open_receivable.tenant_id, open_receivable.currency);
+end;
+$$;
+
 -- Locks accounts until the end of the transaction, always in the order of their ids: two transfers
 -- that cross each other wait, and never block each other for good.
 create or replace function switchyard.lock_wallet_accounts(account_ids uuid[])

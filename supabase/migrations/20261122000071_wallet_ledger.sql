@@ -10,14 +10,18 @@ create table if not exists switchyard.wallet_transfers (
   kind text not null,
   payment_id text,
   hold_id uuid,
+  -- What was captured, in the words of who captures: the same is captured from a hold once.
+  reference text,
   corrects_transfer_id uuid references switchyard.wallet_transfers (id),
   detail jsonb not null default '{}',
   actor jsonb not null,
   event_at timestamptz not null default now(),
   created_at timestamptz not null default now(),
   constraint kind_is_known check (
-    kind in ('transfer', 'top_up', 'capture', 'correction', 'refund', 'dispute', 'breakage', 'fx')
+    kind in ('transfer', 'top_up', 'capture', 'repayment', 'correction', 'refund', 'dispute',
+      'breakage', 'fx')
   ),
+  constraint reference_has_1_to_255_characters check (char_length(reference) between 1 and 255),
   constraint payment_id_has_1_to_255_characters check (char_length(payment_id) between 1 and 255),
   constraint a_top_up_names_its_payment check (kind <> 'top_up' or payment_id is not null),
   constraint a_capture_names_its_hold check (kind <> 'capture' or hold_id is not null)
@@ -30,6 +34,8 @@ create index if not exists wallet_transfers_corrects_transfer_id
 -- A payment is credited once, whichever key and whichever of the provider's notices brought it.
 create unique index if not exists payment_is_credited_once
   on switchyard.wallet_transfers (tenant_id, payment_id) where kind = 'top_up';
+create unique index if not exists reference_is_captured_once
+  on switchyard.wallet_transfers (hold_id, reference) where reference is not null;
 
 create table if not exists switchyard.wallet_entries (
   account_id uuid not null references switchyard.wallet_accounts (id),

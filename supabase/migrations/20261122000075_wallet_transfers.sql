@@ -53,6 +53,34 @@ begin
 end;
 $$;
 
+-- Pays what the tenant owes in the account's currency from what the account has to spend. The account
+-- and the receivable are locked already; without a debt it does nothing.
+create or replace function switchyard.repay_debt(account_id uuid, actor jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_payer switchyard.wallet_accounts;
+  v_debt switchyard.wallet_accounts;
+  v_amount bigint;
+  v_id uuid;
+begin
+  select * into strict v_payer from switchyard.wallet_accounts a where a.id = repay_debt.account_id;
+  select * into v_debt from switchyard.wallet_accounts a
+  where a.id = switchyard.receivable_account(v_payer.tenant_id, v_payer.currency);
+  v_amount := least(-v_debt.posted_micros, switchyard.available_micros(v_payer));
+  if v_debt.id is null or v_amount <= 0 then
+    return;
+  end if;
+
+  insert into switchyard.wallet_transfers (tenant_id, kind, actor)
+  values (v_payer.tenant_id, 'repayment', repay_debt.actor)
+  returning id into v_id;
+  perform switchyard.post_entries(v_id, array[v_payer.id, v_debt.id], array[-v_amount, v_amount]);
+end;
+$$;
+
 -- Moves money between two accounts of the tenant, or returns the refusal and has changed nothing.
 create or replace function switchyard.move_funds(tenant_id uuid, transfer jsonb, actor jsonb)
 returns jsonb

@@ -39,7 +39,7 @@ as $$
 $$;
 
 -- Credits a payment to an account of the tenant, against what the provider owes the house for it.
--- A payment is credited once, whichever key brings it.
+-- A payment is credited once, whichever key brings it. What the tenant owes is paid from it at once.
 create or replace function switchyard.credit_payment(tenant_id uuid, top_up jsonb, actor jsonb)
 returns jsonb
 language plpgsql
@@ -63,7 +63,8 @@ begin
   end if;
 
   v_clearing.id := switchyard.house_account('clearing', v_account.currency);
-  perform switchyard.lock_wallet_accounts(array[v_account.id, v_clearing.id]);
+  perform switchyard.lock_wallet_accounts(array[v_account.id, v_clearing.id,
+    switchyard.receivable_account(v_account.tenant_id, v_account.currency)]);
   select * into v_account from switchyard.wallet_accounts where id = v_account.id;
   select * into v_clearing from switchyard.wallet_accounts where id = v_clearing.id;
   v_answer := coalesce(
@@ -84,6 +85,7 @@ begin
   end if;
   perform switchyard.post_entries(
     v_id, array[v_clearing.id, v_account.id], array[-v_amount, v_amount]);
+  perform switchyard.repay_debt(v_account.id, credit_payment.actor);
   return switchyard.tell_top_up(credit_payment.tenant_id, v_payment_id);
 end;
 $$;

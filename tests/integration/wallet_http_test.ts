@@ -169,3 +169,70 @@ Deno.test("over HTTP nobody without a key, and no operator's key, reaches the wa
   assert.equal((await ask("POST", "/accounts", { currency: "USD" })).status, 403);
   assert.equal((await ask("POST", "/accounts", { currency: "USD" }, undefined, {})).status, 401);
 });
+
+Deno.test("over HTTP a hold is placed, captured in parts and released, and says how it ended", async () => {
+  await using platform = await setup();
+  const { ask, open, available } = await platform.createCaller();
+  const accountId = await open(1_000);
+  const hold = { accountId, amount: 600, currency: "USD" };
+  const placed = await ask("POST", "/holds", { ...hold, expiresAt: "2999-01-01T01:00:00+01:00" });
+  assert.equal(placed.status, 201);
+  const { id, ...told } = await placed.json();
+  assert.deepEqual(told, { status: "open", ...hold, expiresAt: "2999-01-01T00:00:00.000Z" });
+  assert.equal(await available(accountId), 400);
+
+  const captured = await ask("POST", `/holds/${id}/capture`, { amount: 150 }, "capture-of-a-test");
+  assert.equal(captured.status, 200);
+  const bytes = await captured.text();
+  const { status, amount, held } = JSON.parse(bytes);
+  assert.deepEqual({ status, amount, held }, { status: "open", amount: 150, held: 450 });
+  const again = await ask("POST", `/holds/${id}/capture`, { amount: 150 }, "capture-of-a-test");
+  assert.equal(again.headers.get("idempotent-replayed"), "true");
+  assert.equal(await again.text(), bytes);
+
+  const tooMuch = await ask("POST", `/holds/${id}/capture`, { amount: 451 });
+  assert.equal(tooMuch.status, 422);
+  assert.equal((await tooMuch.json()).errors[0].pointer, "/amount");
+  const released = await ask("POST", `/holds/${id}/release`);
+  assert.equal(released.status, 200);
+  assert.equal((await released.json()).released, 450);
+  const late = await ask("POST", `/holds/${id}/capture`, { amount: 1 });
+  assert.equal(late.status, 409);
+  assert.equal((await late.json()).code, "hold_released");
+  assert.equal((await (await ask("GET", `/holds/${id}`)).json()).status, "released");
+  assert.equal(await available(accountId), 850);
+  await assertBooksHold(platform.database.sql);
+});
+
+const holdRefusals: [fault: string, request: Record<string, unknown>, status: number][] = [
+  ["of more than is there", { amount: 101 }, 402],
+  ["of nothing", { amount: 0 }, 422],
+  ["of a fraction", { amount: 1.5 }, 422],
+  ["of more than one movement carries", { amount: 9e15 }, 422],
+  ["in another currency", { currency: "EUR" }, 422],
+  ["that has expired", { expiresAt: "2020-01-01T00:00:00Z" }, 422],
+  ["until a time that is none", { expiresAt: "tomorrow" }, 422],
+  ["on an account that is not there", { accountId: crypto.randomUUID() }, 404],
+];
+Deno.test("over HTTP a hold that cannot be is refused, and nothing is held", async (t) => {
+  await using platform = await setup();
+  const { ask, open, available } = await platform.createCaller();
+  const accountId = await open(100);
+  for (const [fault, request, status] of holdRefusals) {
+    await t.step(`${fault}: ${status}`, async () => {
+      const hold = { accountId, amount: 1, currency: "USD", ...request };
+      assert.equal((await ask("POST", "/holds", hold)).status, status);
+    });
+  }
+  for (const path of [crypto.randomUUID(), "none"]) {
+    assert.equal((await ask("POST", `/holds/${path}/capture`, { amount: 1 })).status, 404);
+    assert.equal((await ask("POST", `/holds/${path}/release`)).status, 404);
+    assert.equal((await ask("GET", `/holds/${path}`)).status, 404);
+  }
+  const { id } = await (await ask("POST", "/holds", { accountId, amount: 1, currency: "USD" }))
+    .json();
+  assert.equal((await ask("POST", `/holds/${id}/capture`, { amount: 9e15 })).status, 422);
+  assert.equal((await ask("POST", `/holds/${id}/capture`)).status, 400);
+  assert.equal((await ask("POST", `/holds/${id}/release`, undefined, "short")).status, 400);
+  assert.equal(await available(accountId), 99);
+});

@@ -11,6 +11,11 @@ export interface TransferOverrides {
   currency?: string;
 }
 
+export interface HoldOverrides {
+  key?: string;
+  at?: string;
+}
+
 /** The wallet of one tenant, called as the Edge Function calls it; a call not told a key has its own. */
 export interface TenantWallet {
   tenantId: string;
@@ -22,6 +27,14 @@ export interface TenantWallet {
     o?: TransferOverrides & { payment_id?: string },
   ): Promise<WalletOutcome>;
   show(account: string): Promise<WalletOutcome>;
+  /** Holds money on an account; the time is what the wallet takes for now. */
+  hold(
+    account: string,
+    o?: TransferOverrides & { expires_at?: string | null; at?: string },
+  ): Promise<WalletOutcome>;
+  capture(hold: string, amount_micros: number, o?: HoldOverrides): Promise<WalletOutcome>;
+  release(hold: string, o?: HoldOverrides): Promise<WalletOutcome>;
+  showHold(hold: string): Promise<WalletOutcome>;
 }
 
 /** Connections that run as service_role, the role of the Edge Functions, one for each racer. */
@@ -47,11 +60,12 @@ export function walletOf(sql: Sql, tenantId: string): TenantWallet {
     name: string,
     request: Record<string, JSONValue>,
     key: string = crypto.randomUUID(),
+    at?: string,
   ): Promise<WalletOutcome> {
     const idempotency = sql.json({ key, ...await fingerprintFields(request) });
     const [row] = await sql<{ returned: WalletOutcome }[]>`
       select ${sql(`switchyard_api.${name}`)}(
-        ${tenantId}, ${sql.json(request)}, ${idempotency}, ${actor}
+        ${tenantId}, ${sql.json(request)}, ${idempotency}, ${actor}${at ? sql`, ${at}` : sql``}
       ) as returned`;
     return row!.returned;
   }
@@ -77,6 +91,26 @@ export function walletOf(sql: Sql, tenantId: string): TenantWallet {
         currency: o.currency ?? "USD",
         payment_id: o.payment_id ?? crypto.randomUUID(),
       }, o.key),
+    hold: (account, o = {}) =>
+      run(
+        "place_wallet_hold",
+        {
+          account_id: account,
+          amount_micros: String(o.amount_micros ?? 1_000_000),
+          currency: o.currency ?? "USD",
+          expires_at: o.expires_at ?? null,
+        },
+        o.key,
+        o.at,
+      ),
+    capture: (hold, amount_micros, { key, at } = {}) =>
+      run("capture_wallet_hold", { hold_id: hold, amount_micros: String(amount_micros) }, key, at),
+    release: (hold, { key, at } = {}) => run("release_wallet_hold", { hold_id: hold }, key, at),
+    async showHold(hold) {
+      const [row] = await sql<{ returned: WalletOutcome }[]>`
+        select switchyard_api.get_wallet_hold(${tenantId}, ${hold}) as returned`;
+      return row!.returned;
+    },
     async show(account) {
       const [row] = await sql<{ returned: WalletOutcome }[]>`
         select switchyard_api.get_wallet_account(${tenantId}, ${account}) as returned`;

@@ -43,12 +43,21 @@ export async function assertBooksHold(sql: Sql): Promise<void> {
     where a.posted_micros - a.held_micros < -a.credit_limit_micros
     union all
     select 'a transfer has a key and a key its transfer', coalesce(t.id::text, k.key)
-    from switchyard.wallet_transfers t
+    from (
+      select * from switchyard.wallet_transfers where kind in ('transfer', 'top_up')
+    ) t
     full join (
       select * from switchyard.idempotency_keys
       where scope in ('wallet.transfer', 'wallet.topup') and response ->> 'outcome' = 'completed'
     ) k on k.resource_id = t.id
     where t.id is null or k.resource_id is null
+    union all
+    select 'a hold has captured what its captures say', h.id::text
+    from switchyard.wallet_holds h
+    left join switchyard.wallet_transfers t on t.hold_id = h.id
+    left join switchyard.wallet_entries e on e.transfer_id = t.id and e.amount_micros > 0
+    group by h.id
+    having h.captured_micros <> coalesce(sum(e.amount_micros), 0)
     union all
     select 'a key keeps its answer', k.key
     from switchyard.idempotency_keys k

@@ -22,6 +22,16 @@ export type Database = {
         Args: { "at"?: string; "message_id": string; "tenant_id": string };
         Returns: Json;
       };
+      "capture_wallet_hold": {
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "capture": Json;
+          "idempotency": Json;
+          "tenant_id": string;
+        };
+        Returns: Json;
+      };
       "claim_events": {
         Args: { "at"?: string; "batch": number; "lease_seconds": number };
         Returns: {
@@ -91,6 +101,7 @@ export type Database = {
       };
       "get_message": { Args: { "message_id": string; "tenant_id": string }; Returns: Json };
       "get_wallet_account": { Args: { "account_id": string; "tenant_id": string }; Returns: Json };
+      "get_wallet_hold": { Args: { "hold_id": string; "tenant_id": string }; Returns: Json };
       "health_snapshot": { Args: { "at"?: string }; Returns: Json };
       "hold_senders": { Args: { "sender_ids": Json; "until": string }; Returns: undefined };
       "invalidate_credential": {
@@ -134,10 +145,24 @@ export type Database = {
         Args: { "cursor": string; "filter": Json; "page_limit": number; "tenant_id": string };
         Returns: Json;
       };
+      "list_quarantine": {
+        Args: { "after_id": number; "filter": Json; "page_limit": number };
+        Returns: Json;
+      };
       "next_due_at": { Args: Record<PropertyKey, never>; Returns: string };
       "note_breaker_change": {
         Args: { "action": string; "actor": Json; "scope": string };
         Returns: undefined;
+      };
+      "place_wallet_hold": {
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "hold": Json;
+          "idempotency": Json;
+          "tenant_id": string;
+        };
+        Returns: Json;
       };
       "preview_redrive": {
         Args: {
@@ -163,6 +188,27 @@ export type Database = {
           "filter": Json;
           "rate_per_second": number;
           "wanted_tenant_id": string;
+        };
+        Returns: Json;
+      };
+      "release_wallet_hold": {
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "idempotency": Json;
+          "release": Json;
+          "tenant_id": string;
+        };
+        Returns: Json;
+      };
+      "replay_quarantine": {
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "dry_run": boolean;
+          "event_ids": Json;
+          "filter": Json;
+          "splits": Json;
         };
         Returns: Json;
       };

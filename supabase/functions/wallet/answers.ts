@@ -12,6 +12,7 @@ const POINTERS: Record<string, string> = {
   account_id: "/accountId",
   amount_micros: "/amount",
   payment_id: "/paymentId",
+  expires_at: "/expiresAt",
 };
 
 const KEY_FAULTS = {
@@ -46,9 +47,9 @@ export function wrongMethod(allowed: string): Response {
   });
 }
 
-/** 501 for what the contract has and the wallet does not yet. */
-export function notImplemented(): Response {
-  return problem(501, "not_implemented", "Holds and statements are not built yet.");
+/** 404: the same for a hold of another tenant, and of a message, as for one that never was. */
+export function unknownHold(): Response {
+  return problem(404, "unknown_hold", "The tenant has placed no such hold.");
 }
 
 /** The account in minor units, rounded so that nobody is told more than is there. */
@@ -82,6 +83,24 @@ export function tellRefusal(refusal: Refusal): Response {
       return refuseRequest(at([refusal.field], `names an account in ${refusal.currency}`));
     case "amount_too_large":
       return refuseRequest(at([refusal.field], "is more than the account can take"));
+    case "unknown_hold":
+      return unknownHold();
+    case "already_expired":
+      return refuseRequest(at([refusal.field], "must be in the future"));
+    case "debt_outstanding":
+      return problem(402, "debt_outstanding", "The tenant owes money: top up first.", {
+        currency: refusal.currency,
+        owed: microsToMinorCeil(refusal.owed_micros, refusal.currency),
+      });
+    case "amount_exceeds_hold":
+      return problem(422, "invalid_request", "The hold does not hold so much any more.", {
+        errors: at([refusal.field], "is more than the hold still holds"),
+        held_micros: String(refusal.held_micros),
+      });
+    case "hold_captured":
+    case "hold_released":
+    case "hold_expired":
+      return tellResolved(refusal);
     case "payment_reused":
       return problem(422, "payment_reused", "This payment was credited with other fields.", {
         errors: at(refusal.fields, "differs from how the payment was credited"),
@@ -106,6 +125,19 @@ export function tellKeyOutcome(outcome: KeyOutcome): Response {
     case "tenant_not_found":
       return problem(404, "not_found", "There is no such tenant.");
   }
+}
+
+const ENDINGS = {
+  hold_captured: "The hold was captured already.",
+  hold_released: "The hold was released already.",
+  hold_expired: "The hold has expired.",
+};
+
+function tellResolved(refusal: Extract<Refusal, { outcome: keyof typeof ENDINGS }>): Response {
+  return problem(409, refusal.outcome, ENDINGS[refusal.outcome], {
+    captured_micros: String(refusal.captured_micros),
+    released_micros: String(refusal.released_micros),
+  });
 }
 
 function insufficientFunds(refusal: Extract<Refusal, { outcome: "insufficient_funds" }>): Response {

@@ -19,12 +19,19 @@ export interface Mandate {
   idempotency: Fingerprint & { key: string };
 }
 
-/** One kind of change under an idempotency key: what it takes, what it does, what it answers. */
-export interface Operation<Request extends Record<string, unknown>, Done> {
+type Fields = Record<string, unknown>;
+
+/**
+ * One kind of change under an idempotency key: what it takes, what it does, what it answers. What
+ * the address names is part of the request.
+ */
+export interface Operation<Request extends Fields, Done, Target extends Fields = Fields> {
   /** Keys of different operations never meet. */
   name: string;
   request: z.ZodType<Request>;
-  run(call: CallRpc, request: Request, mandate: Mandate): Promise<Outcome<Done>>;
+  /** 201 for what makes something new, 200 for what changes something. */
+  status: 200 | 201;
+  run(call: CallRpc, request: Request & Target, mandate: Mandate): Promise<Outcome<Done>>;
   /** The body of the answer; the same bytes whenever it is told again. */
   tell(done: Done): Record<string, unknown>;
 }
@@ -33,6 +40,7 @@ export interface Operation<Request extends Record<string, unknown>, Done> {
 export const openAccount: Operation<AccountRequest, OpenedAccount> = {
   name: "wallet.account",
   request: accountRequest,
+  status: 201,
   run: async (call, { currency, name = null }, mandate) =>
     parseOpening(await call("create_wallet_account", { ...mandate, account: { currency, name } })),
   tell: ({ id, currency, name }) => ({ id, currency, name }),
@@ -42,6 +50,7 @@ export const openAccount: Operation<AccountRequest, OpenedAccount> = {
 export const transferFunds: Operation<TransferRequest, MovedFunds> = {
   name: "wallet.transfer",
   request: transferRequest,
+  status: 201,
   run: async (call, { sourceAccountId, destinationAccountId, amount, currency }, mandate) => {
     const transfer = {
       source_account_id: sourceAccountId,
@@ -65,6 +74,7 @@ export const transferFunds: Operation<TransferRequest, MovedFunds> = {
 export const topUpAccount: Operation<TopUpRequest, CreditedPayment> = {
   name: "wallet.topup",
   request: topUpRequest,
+  status: 201,
   run: async (call, { accountId, amount, currency, paymentId }, mandate) => {
     const topUp = {
       account_id: accountId,

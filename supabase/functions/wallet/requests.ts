@@ -19,6 +19,11 @@ const paymentId = z.string("must be text").regex(
   "must be 1 to 255 visible ASCII characters, as the payment provider spells it",
 );
 
+const expiresAt = z.iso.datetime({
+  offset: true,
+  error: "must be a time of ISO 8601 with its offset, such as 2026-12-01T00:00:00Z",
+});
+
 /** Body of POST /wallet/accounts. */
 export const accountRequest = z.strictObject({ currency, name: name.optional() });
 
@@ -38,9 +43,26 @@ export const topUpRequest = movable(z.strictObject({
   paymentId,
 }));
 
+/** Body of POST /wallet/holds; without an expiry it stands until it is captured or released. */
+export const holdRequest = movable(z.strictObject({
+  accountId,
+  amount,
+  currency,
+  expiresAt: expiresAt.optional(),
+}));
+
+/** Body of POST /wallet/holds/{id}/capture; the amount is in minor units of the hold's currency. */
+export const captureRequest = z.strictObject({ amount });
+
+/** Body of POST /wallet/holds/{id}/release. */
+export const releaseRequest = z.strictObject({});
+
 export type AccountRequest = z.output<typeof accountRequest>;
 export type TransferRequest = z.output<typeof transferRequest>;
 export type TopUpRequest = z.output<typeof topUpRequest>;
+export type HoldRequest = z.output<typeof holdRequest>;
+export type CaptureRequest = z.output<typeof captureRequest>;
+export type ReleaseRequest = z.output<typeof releaseRequest>;
 
 export type ParsedRequest<T> = { ok: true; value: T } | { ok: false; errors: FieldError[] };
 

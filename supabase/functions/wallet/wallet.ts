@@ -1,14 +1,17 @@
 import { Hono } from "hono";
+import type * as z from "zod";
 import type { CallRpc } from "../_shared/database.ts";
 import { actorOf, admitToTenant } from "../_shared/http/admission.ts";
 import { readJson } from "../_shared/http/body.ts";
+import type { ReadJson } from "../_shared/http/body.ts";
 import type { Identify } from "../_shared/http/caller.ts";
 import type { Handler } from "../_shared/http/serve.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
 import { fingerprintFields, readIdempotencyKey } from "../_shared/wallet/idempotency_key.ts";
-import { parseAccount } from "../_shared/wallet/outcomes.ts";
+import { parseAccount, parseShownHold } from "../_shared/wallet/outcomes.ts";
 import type { Outcome } from "../_shared/wallet/outcomes.ts";
 import * as answers from "./answers.ts";
+import { captureHold, placeHold, releaseHold, tellHold } from "./hold_operations.ts";
 import { openAccount, topUpAccount, transferFunds } from "./operations.ts";
 import type { Mandate, Operation } from "./operations.ts";
 import { parseRequest } from "./requests.ts";
@@ -20,6 +23,8 @@ export interface WalletDeps {
   call: CallRpc;
   identify: Identify;
 }
+
+type Fields = Record<string, unknown>;
 
 /** For whom a request that was admitted runs. */
 interface Admission {
@@ -41,14 +46,30 @@ export function createHandler({ call, identify }: WalletDeps): Handler {
 
 function createRoutes(call: CallRpc): Hono<{ Bindings: Admission }> {
   const routes = new Hono<{ Bindings: Admission }>({ strict: false }).basePath("/wallet");
-  const post = <R extends Record<string, unknown>, D extends { outcome: "completed" }>(
+  const post = <R extends Fields, D extends { outcome: "completed" }>(
     path: string,
     operation: Operation<R, D>,
-  ) => routes.post(path, (c) => perform(call, operation, c.req.raw, c.env));
+  ) => routes.post(path, (c) => perform(call, operation, c.req.raw, c.env, {}));
 
   post("/accounts", openAccount);
   post("/transfer", transferFunds);
   post("/topups", topUpAccount);
+  post("/holds", placeHold);
+  routes.post(
+    `/holds/:holdId{${UUID_PATTERN}}/capture`,
+    (c) => perform(call, captureHold, c.req.raw, c.env, c.req.param()),
+  );
+  routes.post(
+    `/holds/:holdId{${UUID_PATTERN}}/release`,
+    (c) => perform(call, releaseHold, c.req.raw, c.env, c.req.param()),
+  );
+  routes.get(`/holds/:id{${UUID_PATTERN}}`, async (c) => {
+    const args = { tenant_id: c.env.tenantId, hold_id: c.req.param("id") };
+    const hold = parseShownHold(await call("get_wallet_hold", args));
+    return hold.outcome === "found"
+      ? answers.answerJson(200, tellHold(hold))
+      : answers.unknownHold();
+  });
   routes.get(`/accounts/:id{${UUID_PATTERN}}`, async (c) => {
     const args = { tenant_id: c.env.tenantId, account_id: c.req.param("id") };
     const account = parseAccount(await call("get_wallet_account", args));
@@ -56,13 +77,14 @@ function createRoutes(call: CallRpc): Hono<{ Bindings: Admission }> {
   });
   routes.get("/accounts/:id", answers.unknownAccount);
 
-  routes.get("/accounts/:id/statement", answers.notImplemented);
-  routes.post("/holds", answers.notImplemented);
-  routes.post("/holds/:id/capture", answers.notImplemented);
-  routes.post("/holds/:id/release", answers.notImplemented);
+  routes.get("/holds/:id", answers.unknownHold);
+  routes.post("/holds/:id/capture", answers.unknownHold);
+  routes.post("/holds/:id/release", answers.unknownHold);
 
   routes.all("/accounts/:id", () => answers.wrongMethod("GET"));
-  for (const path of ["/accounts", "/transfer", "/topups", "/holds"]) {
+  routes.all("/holds/:id", () => answers.wrongMethod("GET"));
+  const changes = ["/accounts", "/transfer", "/topups", "/holds"];
+  for (const path of [...changes, "/holds/:id/capture", "/holds/:id/release"]) {
     routes.all(path, () => answers.wrongMethod("POST"));
   }
   routes.notFound(answers.noSuchAddress);
@@ -73,36 +95,46 @@ function createRoutes(call: CallRpc): Hono<{ Bindings: Admission }> {
   return routes;
 }
 
-async function perform<R extends Record<string, unknown>, D extends { outcome: "completed" }>(
+async function perform<R extends Fields, D extends { outcome: "completed" }, T extends Fields>(
   call: CallRpc,
-  operation: Operation<R, D>,
+  operation: Operation<R, D, T>,
   request: Request,
   { tenantId, actor, log }: Admission,
+  target: T,
 ): Promise<Response> {
   const key = readIdempotencyKey(request.headers.get("idempotency-key"));
   if (!key.ok) {
     log.info("idempotency.error", { operation: operation.name, outcome: key.error });
     return answers.refuseKey(key.error);
   }
-  const body = await readJson(request, MAX_BODY_BYTES);
+  const body = await readBody(request, operation.request);
   if (!body.ok) return body.response;
   const parsed = parseRequest(operation.request, body.value);
   if (!parsed.ok) return answers.refuseRequest(parsed.errors);
 
-  const idempotency = { key: key.key, ...await fingerprintFields(parsed.value) };
+  const asked = { ...target, ...parsed.value };
+  const idempotency = { key: key.key, ...await fingerprintFields(asked) };
   const mandate = { tenant_id: tenantId, actor, idempotency };
-  const outcome = await operation.run(call, parsed.value, mandate);
+  const outcome = await operation.run(call, asked, mandate);
   logKey(log, operation.name, key.key, outcome.outcome);
   return tellOutcome(operation, outcome);
 }
 
-function tellOutcome<R extends Record<string, unknown>, D extends { outcome: "completed" }>(
-  operation: Operation<R, D>,
+// What needs no fields needs no body.
+async function readBody(request: Request, schema: z.ZodType): Promise<ReadJson> {
+  if (request.headers.get("content-length") === "0" || request.body === null) {
+    if (schema.safeParse({}).success) return { ok: true, value: {}, bytes: 0 };
+  }
+  return await readJson(request, MAX_BODY_BYTES);
+}
+
+function tellOutcome<R extends Fields, D extends { outcome: "completed" }, T extends Fields>(
+  operation: Operation<R, D, T>,
   outcome: Outcome<D>,
 ): Response {
   switch (outcome.outcome) {
     case "completed":
-      return answers.answerJson(201, operation.tell(outcome));
+      return answers.answerJson(operation.status, operation.tell(outcome));
     case "replayed": {
       const response = tellOutcome(operation, outcome.answer);
       response.headers.set("idempotent-replayed", "true");

@@ -1,4 +1,5 @@
 import { sha256Hex } from "../bytes.ts";
+import { canonicalJson } from "../canonical_json.ts";
 
 const MIN_CHARACTERS = 16;
 const MAX_CHARACTERS = 255;
@@ -32,19 +33,4 @@ export async function fingerprintFields(fields: Record<string, unknown>): Promis
     fingerprint: await sha256Hex(canonicalJson(fields)),
     field_digests: Object.fromEntries(digests),
   };
-}
-
-// RFC 8785 for what JSON.parse returns: members sorted by UTF-16 code units, numbers as ECMAScript.
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(
-    value,
-    (_name, part: unknown) =>
-      isRecord(part)
-        ? Object.fromEntries(Object.keys(part).sort().map((name) => [name, part[name]]))
-        : part,
-  );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -5,12 +5,21 @@ const fields = z.array(z.string());
 
 const unknownAccount = z.object({ outcome: z.literal("unknown_account"), field: z.string() });
 
+const unknownHold = z.object({ outcome: z.literal("unknown_hold") });
+
 const refusals = [
   unknownAccount,
   z.object({ outcome: z.literal("same_account"), field: z.string() }),
   z.object({ outcome: z.literal("currency_mismatch"), field: z.string(), currency: z.string() }),
   z.object({ outcome: z.literal("amount_too_large"), field: z.string() }),
   z.object({ outcome: z.literal("payment_reused"), fields }),
+  unknownHold,
+  z.object({ outcome: z.literal("already_expired"), field: z.string() }),
+  z.object({ outcome: z.literal("debt_outstanding"), currency: z.string(), owed_micros: micros }),
+  z.object({ outcome: z.literal("amount_exceeds_hold"), field: z.string(), held_micros: micros }),
+  resolvedHold("hold_captured"),
+  resolvedHold("hold_released"),
+  resolvedHold("hold_expired"),
   z.object({
     outcome: z.literal("insufficient_funds"),
     currency: z.string(),
@@ -50,6 +59,29 @@ const creditedPayment = z.object({
   payment_id: z.string(),
 });
 
+const placedHold = z.object({
+  outcome: z.literal("completed"),
+  id: z.string(),
+  account_id: z.string(),
+  amount_micros: micros,
+  currency: z.string(),
+  expires_at: z.string().nullable(),
+});
+
+const changedHold = z.object({
+  outcome: z.literal("completed"),
+  id: z.string(),
+  status: z.enum(["open", "captured", "released", "expired"]),
+  account_id: z.string(),
+  currency: z.string(),
+  amount_micros: micros,
+  held_micros: micros,
+  captured_micros: micros,
+  released_micros: micros,
+});
+
+const foundHold = changedHold.extend({ outcome: z.literal("found") });
+
 const foundAccount = z.object({
   outcome: z.literal("found"),
   id: z.string(),
@@ -73,6 +105,10 @@ export type Outcome<Done> = Done | Refusal | KeyOutcome | {
 export type OpenedAccount = z.output<typeof openedAccount>;
 export type MovedFunds = z.output<typeof movedFunds>;
 export type CreditedPayment = z.output<typeof creditedPayment>;
+export type PlacedHold = z.output<typeof placedHold>;
+export type ChangedHold = z.output<typeof changedHold>;
+/** A hold as it stands, whether looked at or just changed. */
+export type ShownHold = Omit<ChangedHold, "outcome">;
 export type FoundAccount = z.output<typeof foundAccount>;
 
 /** What switchyard_api.create_wallet_account returns; throws for any other shape. */
@@ -90,6 +126,23 @@ export function parseTopUp(returned: unknown): Outcome<CreditedPayment> {
   return topUp.parse(returned);
 }
 
+/** What switchyard_api.place_wallet_hold returns; throws for any other shape. */
+export function parseHold(returned: unknown): Outcome<PlacedHold> {
+  return hold.parse(returned);
+}
+
+/** What capture_wallet_hold and release_wallet_hold return; throws for any other shape. */
+export function parseHoldChange(returned: unknown): Outcome<ChangedHold> {
+  return holdChange.parse(returned);
+}
+
+/** What switchyard_api.get_wallet_hold returns; throws for any other shape. */
+export function parseShownHold(
+  returned: unknown,
+): z.output<typeof foundHold> | z.output<typeof unknownHold> {
+  return shownHold.parse(returned);
+}
+
 /** What switchyard_api.get_wallet_account returns; throws for any other shape. */
 export function parseAccount(returned: unknown): FoundAccount | z.output<typeof unknownAccount> {
   return account.parse(returned);
@@ -99,6 +152,17 @@ const account = z.discriminatedUnion("outcome", [foundAccount, unknownAccount]);
 const opening = outcomeOf(openedAccount);
 const transfer = outcomeOf(movedFunds);
 const topUp = outcomeOf(creditedPayment);
+const hold = outcomeOf(placedHold);
+const shownHold = z.discriminatedUnion("outcome", [foundHold, unknownHold]);
+const holdChange = outcomeOf(changedHold);
+
+function resolvedHold<O extends string>(outcome: O) {
+  return z.object({
+    outcome: z.literal(outcome),
+    captured_micros: micros,
+    released_micros: micros,
+  });
+}
 
 function outcomeOf<S extends z.core.$ZodTypeDiscriminable>(done: S) {
   const answer = z.discriminatedUnion("outcome", [done, ...refusals]);
