@@ -27,7 +27,10 @@ create table if not exists switchyard.conversation_events (
   wamid text,
   content jsonb not null,
   at timestamptz not null,
-  inbound_event_id bigint references switchyard.inbound_events (id) on delete set null,
+  -- Meta's own agent held the thread: it is kept, and no bot answers it.
+  is_standby boolean not null default false,
+  -- The event that told it, which is kept for a shorter time.
+  inbound_event_id bigint,
   created_at timestamptz not null default now(),
   constraint direction_is_known check (direction in ('inbound', 'outbound')),
   constraint event_is_in_one_conversation unique (inbound_event_id)
@@ -91,7 +94,7 @@ begin
   ) customer;
 
   with item as (
-    select i.*, e.tenant_id, e.sender_id
+    select i.*, e.tenant_id, e.sender_id, e.field = 'standby' as is_standby
     from jsonb_to_recordset(items) as i (
       id bigint, phone text, user_id text, name text, wamid text, type text, content jsonb,
       at timestamptz)
@@ -102,10 +105,10 @@ begin
     from (select distinct tenant_id, sender_id, phone, user_id from item) c
   ), written as (
     insert into switchyard.conversation_events (
-      conversation_id, tenant_id, direction, type, wamid, content, at, inbound_event_id
+      conversation_id, tenant_id, direction, type, wamid, content, at, is_standby, inbound_event_id
     )
     select customer.conversation_id, item.tenant_id, 'inbound', item.type, item.wamid, item.content,
-      item.at, item.id
+      item.at, item.is_standby, item.id
     from item
     join customer on customer.sender_id = item.sender_id
       and customer.phone is not distinct from item.phone
@@ -165,7 +168,8 @@ end;
 $$;
 
 -- Applies claimed events, each exactly once: what an event does, its state and its leaving the queue
--- commit together, and only the attempt that was given out counts. Each item says what its event means:
+-- commit together, and only the attempt that was given out counts. One that is to be tried again leaves
+-- its turn: it waits alone, and lets those behind it go. Each item says what its event means:
 -- {action: status | message | keep, …}, {action: retry, delay_seconds, reason} or {action: dead, reason}.
 create or replace function switchyard_api.apply_events(
   items jsonb, at timestamptz default clock_timestamp()
@@ -178,13 +182,16 @@ as $$
 #variable_conflict use_column
 declare
   v_items jsonb;
+  v_keys bigint[];
 begin
   perform from switchyard.inbound_events e
   where e.id in (select (i ->> 'id')::bigint from jsonb_array_elements(items) i)
   order by e.id
   for update;
 
-  select jsonb_agg(i) into v_items
+  select jsonb_agg(i), array_agg(distinct e.conversation_key)
+    filter (where e.conversation_key is not null)
+  into v_items, v_keys
   from jsonb_array_elements(items) i
   join switchyard.inbound_events e on e.id = (i ->> 'id')::bigint
   where e.state = 'pending' and e.attempt_count = (i ->> 'attempt')::integer;
@@ -203,9 +210,14 @@ begin
   update switchyard.inbound_events e
   set state = case i ->> 'action' when 'dead' then 'dead' else 'applied' end,
     reason = coalesce(i ->> 'reason', e.reason),
-    processed_at = apply_events.at
+    processed_at = apply_events.at,
+    lease_expires_at = null
   from jsonb_array_elements(v_items) i
   where e.id = (i ->> 'id')::bigint and i ->> 'action' <> 'retry';
+  update switchyard.inbound_events e
+  set lease_expires_at = null, conversation_key = null
+  from jsonb_array_elements(v_items) i
+  where e.id = (i ->> 'id')::bigint and i ->> 'action' = 'retry';
 
   perform pgmq.delete('wa_inbound', array(
     select (i ->> 'queue_entry_id')::bigint from jsonb_array_elements(v_items) i
@@ -214,6 +226,7 @@ begin
     (i ->> 'delay_seconds')::integer)
   from jsonb_array_elements(v_items) i
   where i ->> 'action' = 'retry';
+  perform switchyard.free_conversations(v_keys, apply_events.at) where v_keys is not null;
 
   return query
   select (i ->> 'id')::bigint, coalesce(v_items, '[]') @> jsonb_build_array(i)

@@ -14,6 +14,7 @@ import { isolateBreaker, listBreakers, resetBreaker } from "./breakers.ts";
 import type { BreakerConsole } from "./breakers.ts";
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
 import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
+import { listQuarantine, replayQuarantine } from "./quarantine.ts";
 import { addSender, createTenant, rotateCredential } from "./tenants.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -73,8 +74,8 @@ export function createHandler(deps: AdminDeps): Handler {
   route(router, "/tenants/:id/callbacks", { POST: mayInTenant("change_settings", notBuilt) });
   route(router, "/dead-letters", { GET: may("read_settings", listDeadLetters) });
   route(router, "/dead-letters/redrive", { POST: may("change_settings", redriveDeadLetters) });
-  route(router, "/quarantine", { GET: may("run_platform", notBuilt) });
-  route(router, "/quarantine/replay", { POST: may("run_platform", notBuilt) });
+  route(router, "/quarantine", { GET: may("run_platform", listQuarantine) });
+  route(router, "/quarantine/replay", { POST: may("run_platform", replayQuarantine) });
   return (request, context) => router.fetch(request, context);
 }
 

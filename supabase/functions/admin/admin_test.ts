@@ -359,8 +359,6 @@ for (const query of ["cursor=x", "limit=0", "limit=500"]) {
 for (
   const [method, path] of [
     ["POST", `${tenantPath}/callbacks`],
-    ["GET", "/quarantine"],
-    ["POST", "/quarantine/replay"],
   ] as const
 ) {
   Deno.test(`${method} ${path} answers 501 to whom it would serve, 403 to others`, async () => {

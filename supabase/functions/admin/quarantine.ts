@@ -1,0 +1,99 @@
+import * as z from "zod";
+import type { Json } from "../_shared/database_types.ts";
+import { instant, text } from "../_shared/fields.ts";
+import { parseBody, parseQuery } from "../_shared/http/parse_body.ts";
+import { splitAgain } from "../_shared/whatsapp/webhook_again.ts";
+import type { Command } from "./admin.ts";
+import { MAX_BODY_BYTES } from "./tenants.ts";
+
+const MAX_PAGE = 200;
+const DEFAULT_PAGE = 50;
+/** Events that one replay looks at. */
+const REPLAYED_PAGE = 500;
+const MAX_REASON_CHARACTERS = 200;
+
+const reason = text(MAX_REASON_CHARACTERS);
+const businessAccount = z.string().regex(/^\d{1,32}$/, "must be an id of Meta: 1 to 32 digits");
+const cursor = z.string().regex(/^\d{1,15}$/, "must be the next_cursor of a page")
+  .transform(Number);
+// A plus sign that was not escaped arrives as a space.
+const moment = z.string().transform((written) => written.replace(" ", "+")).pipe(instant());
+
+const page = z.object({
+  reason: reason.optional(),
+  business_account: businessAccount.optional(),
+  since: moment.optional(),
+  until: moment.optional(),
+  cursor: cursor.optional(),
+  limit: z.string().regex(/^\d{1,9}$/, "must be a number").transform(Number)
+    .pipe(z.int().min(1).max(MAX_PAGE)).optional(),
+});
+
+const replay = z.strictObject({
+  filter: z.strictObject({
+    reason: reason.optional(),
+    business_account: businessAccount.optional(),
+    since: instant().optional(),
+    until: instant().optional(),
+  }),
+  dry_run: z.boolean().optional(),
+  cursor: cursor.optional(),
+});
+
+const quarantine = z.looseObject({
+  events: z.array(z.looseObject({
+    id: z.int(),
+    kind: z.string(),
+    field: z.string(),
+    business_account_id: z.string().nullable(),
+    payload: z.record(z.string(), z.unknown()),
+  })),
+  next_cursor: z.string().nullable(),
+});
+const replayed = z.object({ given_to_owners: z.int(), understood: z.int() });
+
+/** A page of the quarantine, the oldest first, and how much there is of each reason. */
+export async function listQuarantine({ call, request }: Command): Promise<Response> {
+  const parsed = parseQuery(page, request);
+  if (!parsed.ok) return parsed.response;
+  const { cursor: after_id = 0, limit = DEFAULT_PAGE, ...filter } = parsed.value;
+  return Response.json(
+    await call("list_quarantine", {
+      filter: filter as Json,
+      after_id,
+      page_limit: limit,
+    }),
+  );
+}
+
+/**
+ * Looks at up to 500 quarantined events, from `cursor` on: those whose owner is known now, and those
+ * that today's code understands, are applied, each once. `next_cursor` is where the next call goes
+ * on; with `dry_run` nothing changes.
+ */
+export async function replayQuarantine(command: Command): Promise<Response> {
+  const { call, request, actor, log } = command;
+  const body = await parseBody(replay, request, MAX_BODY_BYTES);
+  if (!body.ok) return body.response;
+  const { filter, dry_run = false, cursor: after_id = 0 } = body.value;
+  const { events, next_cursor } = quarantine.parse(
+    await call("list_quarantine", { filter: filter as Json, after_id, page_limit: REPLAYED_PAGE }),
+  );
+  const splits = events.filter(({ kind }) => kind === "unknown").flatMap((event) => {
+    const split = splitAgain(event);
+    return split === null ? [] : [{ id: event.id, events: split }];
+  });
+  const counts = replayed.parse(
+    await call("replay_quarantine", {
+      event_ids: events.map(({ id }) => id),
+      splits: splits as unknown as Json,
+      dry_run,
+      filter: filter as Json,
+      actor,
+    }),
+  );
+  const still_quarantined = events.length - counts.given_to_owners - counts.understood;
+  const answer = { looked_at: events.length, ...counts, still_quarantined, next_cursor };
+  if (!dry_run) log.info("quarantine.replayed", answer);
+  return Response.json({ dry_run, ...answer });
+}
