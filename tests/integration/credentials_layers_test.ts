@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { createBreakerSign } from "../../supabase/functions/_shared/credentials/breaker_sign.ts";
 import type { CredentialLayers } from "../../supabase/functions/_shared/credentials/credentials.ts";
 import type { SenderVersion } from "../../supabase/functions/_shared/credentials/credentials.ts";
-import { openRedis } from "../../supabase/functions/_shared/credentials/redis.ts";
+import { openRedis } from "../../supabase/functions/_shared/redis.ts";
 import { createStatisticsStore } from "../../supabase/functions/_shared/credentials/statistics_store.ts";
 import { createOutboundQueue } from "../../supabase/functions/_shared/queue/outbound.ts";
 import { runtime } from "../../supabase/functions/_shared/runtime.ts";

@@ -5,13 +5,12 @@
  * pure, so a new file is held to the stricter rule until it is named here.
  */
 const effects: readonly RegExp[] = [
-  /^(database|project)\.ts$/,
+  /^(database|project|redis)\.ts$/,
   /^credentials\//,
   /^queue\//,
   /^http\//,
-  /^whatsapp\/client\.ts$/,
   /^telemetry\/(log|metrics)\.ts$/,
-  /^resilience\/(\w+_store|rate_limiter|layered_cache|redis)\.ts$/,
+  /^resilience\/(\w+_store|layered_cache)\.ts$/,
 ];
 
 /** Folders whose effects every other effect may build on; the rest are business and stay apart. */

@@ -1,8 +1,8 @@
 import { readConfig } from "../_shared/config.ts";
-import { openRedis } from "../_shared/credentials/redis.ts";
-import { createStatisticsStore, REDIS_VARIABLES } from "../_shared/credentials/statistics_store.ts";
+import { createStatisticsStore } from "../_shared/credentials/statistics_store.ts";
 import { serve } from "../_shared/http/serve.ts";
 import { connectProject, PROJECT_VARIABLES } from "../_shared/project.ts";
+import { openRedis, REDIS_VARIABLES } from "../_shared/redis.ts";
 import { createBreakerStore } from "../_shared/resilience/breaker_store.ts";
 import { runtime } from "../_shared/runtime.ts";
 import { createLog } from "../_shared/telemetry/log.ts";

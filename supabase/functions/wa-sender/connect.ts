@@ -3,10 +3,10 @@ import {
   connectCredentialLayers,
   CREDENTIAL_LAYER_VARIABLES,
 } from "../_shared/credentials/layers.ts";
-import { openRedis } from "../_shared/credentials/redis.ts";
 import { createSendWindows } from "../_shared/pacing/send_windows.ts";
 import { connectProject, PROJECT_VARIABLES } from "../_shared/project.ts";
 import { createOutboundQueue } from "../_shared/queue/outbound.ts";
+import { openRedis } from "../_shared/redis.ts";
 import { createLocalBreakers } from "../_shared/resilience/breaker_local.ts";
 import { createBreakerStore } from "../_shared/resilience/breaker_store.ts";
 import { createBreakers } from "../_shared/resilience/breakers.ts";

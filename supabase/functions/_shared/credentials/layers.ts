@@ -1,5 +1,6 @@
 import type { ConfigOf } from "../config.ts";
 import type { CallRpc } from "../database.ts";
+import { openRedis, REDIS_VARIABLES } from "../redis.ts";
 import type { SharedLayer } from "../resilience/layered_cache.ts";
 import type { Runtime } from "../runtime.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -7,10 +8,9 @@ import { createBreakerSign } from "./breaker_sign.ts";
 import { createCredentials } from "./credentials.ts";
 import type { CredentialLayers } from "./credentials.ts";
 import { createReadBreaker, OPEN_MS } from "./read_breaker.ts";
-import { openRedis } from "./redis.ts";
 import { createSharedTokens, SHARED_TIMEOUT_MS } from "./shared_tokens.ts";
 import { createStatisticsReport } from "./statistics_report.ts";
-import { createStatisticsStore, REDIS_VARIABLES } from "./statistics_store.ts";
+import { createStatisticsStore } from "./statistics_store.ts";
 import { createStoredTokens } from "./stored_tokens.ts";
 import { createTokenCipher } from "./token_cipher.ts";
 import { createTokenStore } from "./token_store.ts";

@@ -1,7 +1,7 @@
 import type { ConfigOf } from "../config.ts";
+import { openRedis, type REDIS_VARIABLES } from "../redis.ts";
 import { countLayers, LAYERS, withSums } from "./counters.ts";
 import type { CredentialCounters, LayerCounts } from "./counters.ts";
-import { openRedis } from "./redis.ts";
 
 export interface StatisticsStore {
   /** Adds what one isolate counted; losing it costs a number, never a message. */
@@ -14,9 +14,6 @@ export interface StatisticsStore {
 
 const KEY = "switchyard:credential_cache";
 const TIMEOUT_MS = 1_000;
-
-/** What a connection to Redis reads of the environment: both, or neither for no Redis. */
-export const REDIS_VARIABLES = ["UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"] as const;
 
 /** The counters in Redis; null where none is configured. No call is repeated or waits over 1 s. */
 export function createStatisticsStore(

@@ -1,10 +1,12 @@
 import { Redis } from "@upstash/redis";
+import type { ConfigOf } from "./config.ts";
 
-import type { ConfigOf } from "../config.ts";
+/** What a connection to Redis reads of the environment: both, or neither for no Redis. */
+export const REDIS_VARIABLES = ["UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"] as const;
 
 /** A client whose calls are made once and end within `timeoutMs`; null where there is no Redis. */
 export function openRedis(
-  config: ConfigOf<"UPSTASH_REDIS_REST_URL" | "UPSTASH_REDIS_REST_TOKEN">,
+  config: ConfigOf<(typeof REDIS_VARIABLES)[number]>,
   { deadline, timeoutMs }: { deadline: (ms: number) => AbortSignal; timeoutMs: number },
 ): Redis | null {
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = config;
