@@ -1,5 +1,5 @@
 import { PROBLEMS } from "./problem_codes.ts";
-import type { ProblemCode, ProblemKind } from "./problem_codes.ts";
+import type { ProblemCode } from "./problem_codes.ts";
 
 /** One fault in the body; the pointer is a JSON pointer (RFC 6901). */
 export interface FieldError {
@@ -16,20 +16,19 @@ export interface ProblemExtra {
 /** The members of an RFC 9457 problem, for answers that carry problems inside. */
 export function problemBody(
   status: number,
-  code: ProblemCode | string,
+  code: ProblemCode,
   detail: string,
   members: Record<string, unknown> = {},
 ): Record<string, unknown> {
-  const kinds: Record<string, ProblemKind> = PROBLEMS;
   const type = `urn:problem-type:switchyard:${code}`;
-  const title = kinds[code]?.title ?? code.replaceAll("_", " ");
+  const { title } = PROBLEMS[code];
   return { type, title, status, detail, code, ...members };
 }
 
 /** An error answer of media type application/problem+json. */
 export function problem(
   status: number,
-  code: ProblemCode | string,
+  code: ProblemCode,
   detail: string,
   extra: ProblemExtra = {},
 ): Response {
