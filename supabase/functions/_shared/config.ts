@@ -36,8 +36,10 @@ const appSecrets = z.string().transform(splitList).pipe(z.array(z.string()).min(
 const encryptionKeys = z.string().optional().transform((value, context) => {
   if (value === undefined) return undefined;
   const keys = splitList(value).map(parseEncryptionKey);
-  if (keys.length > 0 && keys.every((key) => key !== null)) return keys;
-  context.addIssue("is not a list of keyid:base64 with 32 bytes each");
+  const isComplete = keys.length > 0 && keys.every((key) => key !== null);
+  // Of two keys with one id, which one opens what it sealed would be a matter of chance.
+  if (isComplete && new Set(keys.map(({ id }) => id)).size === keys.length) return keys;
+  context.addIssue("is not a list of keyid:base64 with 32 bytes each and different ids");
   return z.NEVER;
 });
 
@@ -107,7 +109,7 @@ export const VARIABLES = {
   SWITCHYARD_ENCRYPTION_KEYS: {
     schema: encryptionKeys,
     about:
-      "keyid:base64 list of 32-byte keys for cached tokens, first encrypts; absent: no L2 cache",
+      "keyid:base64 list of 32-byte keys, ids different, for cached tokens; first encrypts; absent: no L2",
   },
 } satisfies Record<string, Variable<unknown>>;
 

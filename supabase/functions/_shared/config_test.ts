@@ -72,6 +72,7 @@ const malformed: [name: VariableName, value: string][] = [
   ["SWITCHYARD_ENCRYPTION_KEYS", `a:${btoa("short")}`],
   ["SWITCHYARD_ENCRYPTION_KEYS", key32],
   ["SWITCHYARD_ENCRYPTION_KEYS", "a:%%%"],
+  ["SWITCHYARD_ENCRYPTION_KEYS", `a:${key32},b:${key32},a:${key32}`],
 ];
 
 for (const [name, value] of malformed) {
