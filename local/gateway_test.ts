@@ -62,6 +62,18 @@ async function withGateway(
   options: Partial<GatewayOptions> = {},
 ): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "switchyard-" });
+  try {
+    await serveModules(dir, test, options);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+async function serveModules(
+  dir: string,
+  test: (fixture: Fixture) => Promise<void>,
+  options: Partial<GatewayOptions>,
+): Promise<void> {
   for (const [name, text] of Object.entries(modules)) {
     await Deno.mkdir(`${dir}/functions/${name}`, { recursive: true });
     await Deno.writeTextFile(`${dir}/functions/${name}/index.ts`, text);
@@ -87,7 +99,6 @@ async function withGateway(
     await test({ gateway, logDir: `${dir}/logs`, shown });
   } finally {
     await gateway.stop();
-    await Deno.remove(dir, { recursive: true });
   }
 }
 

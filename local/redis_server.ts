@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { Redis as Client } from "ioredis";
 
-import { spawnGuarded } from "./guarded_process.ts";
+import { type GuardedProcess, spawnGuarded } from "./guarded_process.ts";
 import type { Redis } from "./redis.ts";
 import { RedisError } from "./redis_error.ts";
 
@@ -17,7 +17,26 @@ export async function connectRedis(url: string): Promise<Redis> {
 /** Starts a Redis of our own on a socket that no other user may open; it ends with this process. */
 export async function startRedisServer(program: string, dir: string): Promise<Redis> {
   await Deno.mkdir(dir, { recursive: true });
-  const socket = await socketPath(resolve(dir));
+  const { socket, remove } = await placeSocket(resolve(dir));
+  try {
+    const server = await startListening(program, socket);
+    const client = await connect(new Client({ ...OPTIONS, path: socket }), program);
+    return {
+      kind: "server",
+      ...commandsOf(client),
+      async stop() {
+        await disconnect(client);
+        await server.stop("SIGTERM", 5_000);
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function startListening(program: string, socket: string): Promise<GuardedProcess> {
   const ready = Promise.withResolvers<true>();
   const said: string[] = [];
   const server = spawnGuarded({
@@ -35,15 +54,7 @@ export async function startRedisServer(program: string, dir: string): Promise<Re
   if (await Promise.race([ready.promise, server.exited]) !== true) {
     throw new Error(`${program} did not start: ${said.join("\n")}`);
   }
-  const client = await connect(new Client({ ...OPTIONS, path: socket }), program);
-  return {
-    kind: "server",
-    ...commandsOf(client),
-    async stop() {
-      await disconnect(client);
-      await server.stop("SIGTERM", 5_000);
-    },
-  };
+  return server;
 }
 
 // While Redis is gone a command fails at once; the connection comes back by itself.
@@ -92,8 +103,13 @@ function throwRefusal(error: unknown): never {
   throw error;
 }
 
-async function socketPath(dir: string): Promise<string> {
+// A folder of its own where the path within `dir` is too long; it goes with the server.
+async function placeSocket(dir: string): Promise<{ socket: string; remove(): Promise<void> }> {
   const inside = join(dir, "redis.sock");
-  if (inside.length <= LONGEST_SOCKET_PATH) return inside;
-  return join(await Deno.makeTempDir({ prefix: "switchyard-redis-" }), "redis.sock");
+  if (inside.length <= LONGEST_SOCKET_PATH) return { socket: inside, remove: async () => {} };
+  const folder = await Deno.makeTempDir({ prefix: "switchyard-redis-" });
+  return {
+    socket: join(folder, "redis.sock"),
+    remove: () => Deno.remove(folder, { recursive: true }),
+  };
 }
