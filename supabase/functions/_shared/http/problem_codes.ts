@@ -34,7 +34,6 @@ export const PROBLEMS = {
   invalid_request: { status: 422, title: "The request is not valid" },
   customer_window_closed: { status: 422, title: "The recipient's customer window is closed" },
   idempotency_key_reused: { status: 422, title: "The key belongs to another request" },
-  amount_exceeds_hold: { status: 422, title: "The hold does not hold so much" },
   payment_reused: { status: 422, title: "The payment was credited with other fields" },
   too_many_requests: { status: 429, title: "Too many requests" },
   internal_error: { status: 500, title: "Something broke here" },
