@@ -50,6 +50,8 @@ create table if not exists switchyard.wallet_entries (
   constraint sequence_begins_at_one check (sequence >= 1),
   constraint amount_is_not_zero check (amount_micros <> 0)
 );
+create index if not exists wallet_entries_account_id_created_at
+  on switchyard.wallet_entries (account_id, created_at, sequence);
 
 -- The checks run as their owner: what is deferred to the commit runs when the function that wrote has
 -- already returned, as a role that may not read these tables.
@@ -88,7 +90,7 @@ begin
 end;
 $$;
 
--- Refuses entries that do not follow the last one of their account in number and balance.
+-- Refuses entries that do not follow the last one of their account in number, balance and time.
 create or replace function switchyard.refuse_broken_sequence()
 returns trigger
 language plpgsql
@@ -106,6 +108,7 @@ begin
   where i.sequence > a.last_sequence
     or (i.sequence > 1 and p.account_id is null)
     or i.balance_micros <> coalesce(p.balance_micros, 0) + i.amount_micros
+    or i.created_at < p.created_at
   limit 1;
   if found then
     raise exception 'Cannot post to account %: the entry does not follow the last one', v_account_id
@@ -177,7 +180,8 @@ alter table switchyard.wallet_transfers enable row level security;
 alter table switchyard.wallet_entries enable row level security;
 
 -- Posts one entry an account for a transfer: moves the balances, and writes what moved them. The
--- accounts are locked already, and each is named once.
+-- accounts are locked already, and each is named once. An entry's time is never before that of the one
+-- before it, even if the clock was moved back: a period of time is then a range of numbers.
 create or replace function switchyard.post_entries(
   transfer_id uuid, account_ids uuid[], amounts_micros bigint[]
 )
@@ -199,10 +203,13 @@ as $$
     returning a.id as account_id, a.last_sequence, a.posted_micros, leg.amount_micros
   )
   insert into switchyard.wallet_entries
-    (account_id, sequence, transfer_id, amount_micros, balance_micros, event_at)
-  select m.account_id, m.last_sequence, t.id, m.amount_micros, m.posted_micros, t.event_at
+    (account_id, sequence, transfer_id, amount_micros, balance_micros, event_at, created_at)
+  select m.account_id, m.last_sequence, t.id, m.amount_micros, m.posted_micros, t.event_at,
+         greatest(clock_timestamp(), p.created_at)
   from moved m
-  join switchyard.wallet_transfers t on t.id = post_entries.transfer_id;
+  join switchyard.wallet_transfers t on t.id = post_entries.transfer_id
+  left join switchyard.wallet_entries p
+    on p.account_id = m.account_id and p.sequence = m.last_sequence - 1;
 $$;
 
 revoke all on switchyard.wallet_transfers, switchyard.wallet_entries

@@ -236,3 +236,98 @@ Deno.test("over HTTP a hold that cannot be is refused, and nothing is held", asy
   assert.equal((await ask("POST", `/holds/${id}/release`, undefined, "short")).status, 400);
   assert.equal(await available(accountId), 99);
 });
+
+interface ToldStatement {
+  opening: number;
+  closing: number;
+  entries: {
+    sequence: number;
+    kind: string;
+    amount: number;
+    balance: number;
+    recordedAt: string;
+  }[];
+  next_cursor: string | null;
+}
+
+Deno.test("over HTTP a statement's pages tell every entry once, and each adds up", async () => {
+  await using platform = await setup();
+  const { ask, open } = await platform.createCaller();
+  const [account, other] = [await open(1_000), await open()];
+  for (const amount of [100, 20, 3, 4]) {
+    await ask("POST", "/transfer", {
+      sourceAccountId: account,
+      destinationAccountId: other,
+      amount,
+      currency: "USD",
+    });
+  }
+  const seen: number[] = [];
+  let cursor: string | null = "0";
+  let closing = 0;
+  while (cursor !== null) {
+    const response = await ask("GET", `/accounts/${account}/statement?limit=2&cursor=${cursor}`);
+    assert.equal(response.status, 200);
+    const page: ToldStatement = await response.json();
+    assert.equal(page.opening, closing);
+    const sum = page.entries.reduce((total, { amount }) => total + amount, page.opening);
+    assert.equal(sum, page.closing);
+    seen.push(...page.entries.map(({ amount }) => amount));
+    closing = page.closing;
+    cursor = page.next_cursor;
+  }
+  assert.deepEqual(seen, [1_000, -100, -20, -3, -4]);
+  assert.equal(closing, 873);
+
+  const whole: ToldStatement = await (await ask("GET", `/accounts/${account}/statement`)).json();
+  const [, second, third] = whole.entries;
+  const period = `from=${second!.recordedAt}&to=${third!.recordedAt}`;
+  const part: ToldStatement = await (await ask("GET", `/accounts/${account}/statement?${period}`))
+    .json();
+  assert.ok(part.entries.length <= 2);
+  assert.equal(part.opening + part.entries.reduce((sum, e) => sum + e.amount, 0), part.closing);
+  const today = new Date(second!.recordedAt).toISOString().slice(0, 10);
+  const day: ToldStatement =
+    await (await ask("GET", `/accounts/${account}/statement?from=${today}&to=${today}`)).json();
+  assert.ok(day.entries.length > 0);
+});
+
+Deno.test("over HTTP a statement is CSV on request, and a page of it names the next", async () => {
+  await using platform = await setup();
+  const { ask, open } = await platform.createCaller();
+  const account = await open(1_000);
+  const topUp = { accountId: account, amount: 250, currency: "USD", paymentId: "=2+2" };
+  await ask("POST", "/topups", topUp);
+  const response = await ask("GET", `/accounts/${account}/statement?format=csv&limit=1`);
+  assert.match(response.headers.get("content-type") ?? "", /^text\/csv/);
+  assert.equal(response.headers.get("link"), '<?format=csv&limit=1&cursor=1>; rel="next"');
+  assert.match(
+    await response.text(),
+    /,opening,,,,,,0.00,USD\r\n1,.*\r\n,,,closing,,,,,,10.00,USD\r\n$/,
+  );
+  const rest = await ask("GET", `/accounts/${account}/statement?format=csv&limit=1&cursor=1`);
+  assert.equal(rest.headers.get("link"), null);
+  assert.match(await rest.text(), /,'=2\+2,,,2.50,12.50,USD\r\n/);
+});
+
+const badQueries = [
+  "from=yesterday",
+  "to=2026-02-30",
+  "from=2026-12-02&to=2026-12-01T00:00:00Z",
+  "format=pdf",
+  "limit=0",
+  "limit=1001",
+  "cursor=-1",
+  "form=csv",
+];
+Deno.test("over HTTP a statement asked for wrongly is 422, of another tenant's account 404", async () => {
+  await using platform = await setup();
+  const { ask, open } = await platform.createCaller();
+  const stranger = await platform.createCaller();
+  const account = await open(1);
+  for (const query of badQueries) {
+    const response = await ask("GET", `/accounts/${account}/statement?${query}`);
+    assert.equal(response.status, 422, query);
+  }
+  assert.equal((await stranger.ask("GET", `/accounts/${account}/statement`)).status, 404);
+});

@@ -181,6 +181,21 @@ export type Database = {
           "sender_id": string;
         }[];
       };
+      "read_wallet_balance": {
+        Args: { "account_id": string; "at": string; "tenant_id": string };
+        Returns: Json;
+      };
+      "read_wallet_statement": {
+        Args: {
+          "account_id": string;
+          "after_sequence"?: number;
+          "from_at"?: string;
+          "page_limit": number;
+          "tenant_id": string;
+          "to_at"?: string;
+        };
+        Returns: Json;
+      };
       "redrive_dead_letters": {
         Args: {
           "actor": Json;

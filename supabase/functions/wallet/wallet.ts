@@ -15,6 +15,7 @@ import { captureHold, placeHold, releaseHold, tellHold } from "./hold_operations
 import { openAccount, topUpAccount, transferFunds } from "./operations.ts";
 import type { Mandate, Operation } from "./operations.ts";
 import { parseRequest } from "./requests.ts";
+import { readStatement } from "./statements.ts";
 
 const MAX_BODY_BYTES = 16_384;
 const UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
@@ -77,11 +78,17 @@ function createRoutes(call: CallRpc): Hono<{ Bindings: Admission }> {
   });
   routes.get("/accounts/:id", answers.unknownAccount);
 
+  routes.get(`/accounts/:id{${UUID_PATTERN}}/statement`, (c) => {
+    const args = { tenant_id: c.env.tenantId, account_id: c.req.param("id") };
+    return readStatement(call, args, c.req.query());
+  });
+  routes.get("/accounts/:id/statement", answers.unknownAccount);
   routes.get("/holds/:id", answers.unknownHold);
   routes.post("/holds/:id/capture", answers.unknownHold);
   routes.post("/holds/:id/release", answers.unknownHold);
 
   routes.all("/accounts/:id", () => answers.wrongMethod("GET"));
+  routes.all("/accounts/:id/statement", () => answers.wrongMethod("GET"));
   routes.all("/holds/:id", () => answers.wrongMethod("GET"));
   const changes = ["/accounts", "/transfer", "/topups", "/holds"];
   for (const path of [...changes, "/holds/:id/capture", "/holds/:id/release"]) {

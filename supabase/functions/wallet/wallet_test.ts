@@ -362,6 +362,8 @@ const addresses: [method: string, path: string, status: number, allow: string | 
   ["DELETE", "/accounts", 405, "POST"],
   ["DELETE", `/accounts/${source}`, 405, "GET"],
   ["DELETE", `/holds/${source}`, 405, "GET"],
+  ["POST", `/accounts/${source}/statement`, 405, "GET"],
+  ["GET", "/accounts/none/statement", 404, null],
   ["GET", `/holds/${source}/capture`, 405, "POST"],
   ["POST", "/holds/none/release", 404, null],
   ["GET", "/elsewhere", 404, null],

@@ -26,6 +26,15 @@ export function microsToMinorCeil(micros: bigint, currency: string): number {
   return 0 - microsToMinorFloor(-micros, currency);
 }
 
+/** Exact, as people write it: at least the digits that the currency has, and as many as it takes. */
+export function microsToDecimal(micros: bigint, currency: string): string {
+  const minorDigits = MICROS_EXPONENT - String(microsPerMinor(currency)).length + 1;
+  const digits = String(micros < 0n ? -micros : micros).padStart(MICROS_EXPONENT + 1, "0");
+  const whole = digits.slice(0, -MICROS_EXPONENT);
+  const fraction = digits.slice(-MICROS_EXPONENT).replace(/0+$/, "").padEnd(minorDigits, "0");
+  return `${micros < 0n ? "-" : ""}${whole}${fraction && `.${fraction}`}`;
+}
+
 function microsPerMinor(currency: string): bigint {
   const exponent = CURRENCY_EXPONENTS.get(currency);
   if (exponent === undefined) {

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { CURRENCY_EXPONENTS } from "./currencies.ts";
-import { microsToMinorCeil, microsToMinorFloor, minorToMicros } from "./money.ts";
+import { microsToDecimal, microsToMinorCeil, microsToMinorFloor, minorToMicros } from "./money.ts";
 
 const currency = fc.constantFrom(...CURRENCY_EXPONENTS.keys());
 const minor = fc.integer({ min: -(10 ** 12), max: 10 ** 12 });
@@ -67,3 +67,19 @@ Deno.test("every currency is listed once, with a minor unit that micro-units div
     assert.ok(exponent <= 6);
   }
 });
+
+const decimals: [micros: bigint, currency: string, text: string][] = [
+  [1_250_000n, "USD", "1.25"],
+  [1_000_000n, "USD", "1.00"],
+  [-7_300n, "USD", "-0.0073"],
+  [0n, "USD", "0.00"],
+  [100_000_000n, "JPY", "100"],
+  [500_000n, "JPY", "0.5"],
+  [1_000_001n, "KWD", "1.000001"],
+  [4_000_000_000_000_000_000n, "USD", "4000000000000.00"],
+];
+for (const [amount, code, text] of decimals) {
+  Deno.test(`${amount} micro-units of ${code} are written ${text}`, () => {
+    assert.equal(microsToDecimal(amount, code), text);
+  });
+}
