@@ -21,8 +21,11 @@ const LIMITS = {
   maxDurationMs: 50_000,
   maxClaimAgeMs: 25_000,
 };
-/** The doorbell's drain stays for paced messages; a caller's own answers when nothing is due. */
-const BACKGROUND_IDLE_MS = 2_000;
+/**
+ * The doorbell's drain stays for what is due before the next tick of cron; a caller's own answers when
+ * nothing is due.
+ */
+const BACKGROUND_IDLE_MS = 5_000;
 
 const { now, write } = runtime;
 const log = createLog({ write, now, fields: { service: "switchyard" } });
