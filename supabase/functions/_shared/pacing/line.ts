@@ -49,7 +49,8 @@ export function countWaiting(
   nowUs: number,
 ): number {
   const aheadUs = line.lastUs + pace.toleranceUs - nowUs;
-  return aheadUs <= 0 ? 0 : Math.min(line.waiting, Math.ceil(aheadUs / pace.stepUs));
+  if (aheadUs <= 0) line.waiting = 0;
+  return Math.min(line.waiting, Math.ceil(Math.max(0, aheadUs) / pace.stepUs));
 }
 
 /** Forgets lines that nobody has come back from for two windows: their messages are gone. */

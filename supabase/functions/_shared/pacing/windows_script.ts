@@ -6,6 +6,7 @@ import { COMING_MOMENTS } from "./schedule.ts";
 export const KEY_PREFIX = "switchyard:pacing:";
 /** What is kept in another format counts as nothing. */
 const FORMAT = 1;
+const STATE_PATTERN = `^${FORMAT} (%d+);([^;]*);([^;]*);([^;]*);([^;]*)$`;
 /** What is kept outlives its use by this much. */
 const KEEP_MS = 1_000;
 
@@ -24,19 +25,24 @@ export const HOLDERS = ["tenant", "sender", "pair"] as const;
 
 /**
  * Decides on a claim of messages in one go: the rules of schedule.ts, line by line, on the clock of
- * Redis. Each key is read once and written once, a pair only when it changed. Answers the time in milliseconds,
- * then for each message its wait in milliseconds and what holds it back.
+ * Redis. Each key is read once and written once, a pair only when it changed. Answers the time in
+ * milliseconds, then for each message its wait in milliseconds and what holds it back.
  */
-// The flag lets Upstash lock the named keys alone. Every number is made one with a fraction, as whole
-// ones have 32 bits in some Lua.
+// The flag lets Upstash lock the named keys alone. Numbers of the arguments are made ones with a
+// fraction, as whole ones have 32 bits in some Lua.
 export const WINDOWS_SCRIPT = `#!lua flags=allow-key-locking
 local unpack = table.unpack or unpack
 local floor, ceil, max, min = math.floor, math.ceil, math.max, math.min
+local match, sub = string.match, string.sub
 
 local function numbers(line)
   local found = {}
-  for word in string.gmatch(line or '', '%S+') do found[#found + 1] = tonumber(word) + 0.0 end
+  for word in string.gmatch(line, '%S+') do found[#found + 1] = tonumber(word) + 0.0 end
   return found
+end
+
+local function written(number)
+  return string.format('%.0f', number)
 end
 
 local limit_words = numbers(ARGV[1]) -- six for each limit: ${LIMIT_WORDS.join(", ")}
@@ -48,107 +54,129 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
 local now_us = now * 1000
 
--- What went: moments in ascending order, and how many messages in each.
-local function read_moments(words, from, to, origin)
-  local moments = { at = {}, counts = {}, total = 0 }
-  for i = from, to, 2 do
-    moments.at[#moments.at + 1] = origin - words[i]
-    moments.counts[#moments.counts + 1] = words[i + 1]
-    moments.total = moments.total + words[i + 1]
+-- Moments in ascending order, each with how many messages: a text of which only the beginning is read,
+-- as far as it has left the window. The last one stands apart, so that adding to it reads nothing. They
+-- are counted from the first one's, which keeps the text short.
+local function read_moments(section, till, back)
+  local origin, total, last_at, last_count, text = match(section, '^(%d+) (%d+) (%d+) (%d+) (.*)')
+  if not origin then return { total = 0, text = '' } end
+  origin = origin - back
+  local moments = { origin = origin, total = 0, last_at = origin + last_at, text = '' }
+  if moments.last_at <= till then return moments end
+  local from = 1
+  while true do
+    local at, count, following = match(text, '^(%d+):(%d+) ()', from)
+    if not at or origin + at > till then break end
+    total, from = total - count, following
   end
+  moments.total, moments.last_count = tonumber(total), tonumber(last_count)
+  moments.text = from == 1 and text or sub(text, from)
   return moments
 end
 
+local function write_moments(moments)
+  if moments.total == 0 then return '' end
+  local words = {
+    written(moments.origin), written(moments.total), written(moments.last_at - moments.origin),
+    written(moments.last_count), moments.text,
+  }
+  return table.concat(words, ' ')
+end
+
 local function add_moment(moments, at)
-  local last = #moments.at
-  if last > 0 and moments.at[last] >= at then
-    moments.counts[last] = moments.counts[last] + 1
-  else
-    moments.at[last + 1], moments.counts[last + 1] = at, 1
-  end
   moments.total = moments.total + 1
-end
-
-local function drop_until(moments, till)
-  local at, counts, total = {}, {}, 0
-  for i = 1, #moments.at do
-    if moments.at[i] > till then
-      at[#at + 1], counts[#counts + 1] = moments.at[i], moments.counts[i]
-      total = total + moments.counts[i]
-    end
+  if moments.total == 1 then
+    moments.origin, moments.last_at, moments.last_count = at, at, 1
+  elseif moments.last_at >= at then
+    moments.last_count = moments.last_count + 1
+  else
+    local last = written(moments.last_at - moments.origin) .. ':' .. written(moments.last_count)
+    moments.text = moments.text .. last .. ' '
+    moments.last_at, moments.last_count = at, 1
   end
-  moments.at, moments.counts, moments.total = at, counts, total
 end
 
+-- It is mostly asked for one message after the other, and goes on from where it was.
 local function nth_moment(moments, n)
-  local i, left = 1, n - moments.counts[1]
-  while left > 0 do
-    i = i + 1
-    left = left - moments.counts[i]
+  local before, from = 0, 1
+  if moments.found and moments.found.before < n then
+    before, from = moments.found.before, moments.found.from
   end
-  return moments.at[i]
+  while true do
+    local at, count, following = match(moments.text, '^(%d+):(%d+) ()', from)
+    if not at then return moments.last_at end
+    if before + count >= n then
+      moments.found = { before = before, from = from }
+      return moments.origin + at
+    end
+    before, from = before + count, following
+  end
 end
 
-local function read_lines(words, from, origin)
-  return {
-    first = { last = origin * 1000 + (words[from] or 0), waiting = words[from + 1] or 0 },
-    again = { last = origin * 1000 + (words[from + 2] or 0), waiting = words[from + 3] or 0 },
-    kept = origin + (words[from + 4] or 0),
+local function new_lines()
+  return { first = { last = 0, waiting = 0 }, again = { last = 0, waiting = 0 }, kept = 0 }
+end
+
+local function read_lines(words, from, back, window)
+  local lines = {
+    first = { last = words[from] - back * 1000, waiting = words[from + 1] },
+    again = { last = words[from + 2] - back * 1000, waiting = words[from + 3] },
+    kept = words[from + 4] - back,
   }
+  -- Nobody has come back for two windows: the messages are gone.
+  if now > lines.kept + max(2 * window, ${MIN_DESERTED_MS}) then
+    lines.first.waiting, lines.again.waiting = 0, 0
+  end
+  return lines
 end
 
--- Nobody has come back for two windows: the messages are gone.
-local function drop_deserted(lines, window)
-  if now <= lines.kept + max(2 * window, ${MIN_DESERTED_MS}) then return end
-  lines.first.waiting, lines.again.waiting = 0, 0
-end
-
--- Times are kept as distances from the last change, so that a clock that was put back takes them along.
+-- A clock that was put back takes what it timed with it: what went stays as recent as it was.
 local function read_state(line, limit)
-  local words = numbers(line)
-  if words[1] ~= ${FORMAT} then words = { ${FORMAT}, now } end
-  local origin = min(words[2], now)
-  local urgent_end = 14 + 2 * (words[13] or 0)
-  local coming_end = urgent_end + 2 * (words[14] or 0)
-  local state = {
+  local touched, lines, urgent, coming, all = match(line or '', '${STATE_PATTERN}')
+  local back = max(0, (touched or now) - now)
+  local words, window = numbers(lines or ''), limit.windowMs
+  local has_lines = #words > 0
+  return {
     limit = limit,
-    lines = { [true] = read_lines(words, 3, origin), [false] = read_lines(words, 8, origin) },
-    urgent = read_moments(words, 15, urgent_end, origin),
-    coming = read_moments(words, urgent_end + 1, coming_end, origin),
-    all = read_moments(words, coming_end + 1, #words, origin),
+    lines = {
+      [true] = has_lines and read_lines(words, 1, back, window) or new_lines(),
+      [false] = has_lines and read_lines(words, 6, back, window) or new_lines(),
+    },
+    urgent = read_moments(urgent or '', now - window, back),
+    coming = read_moments(coming or '', now - limit.toleranceMs, back),
+    all = read_moments(all or '', now - window, back),
   }
-  drop_until(state.all, now - limit.windowMs)
-  drop_until(state.urgent, now - limit.windowMs)
-  drop_until(state.coming, now - limit.toleranceMs)
-  drop_deserted(state.lines[true], limit.windowMs)
-  drop_deserted(state.lines[false], limit.windowMs)
-  return state
+end
+
+-- Lines in which nobody waits are left out.
+local function write_lines(state)
+  local words, last = {}, nil
+  for _, lines in ipairs({ state.lines[true], state.lines[false] }) do
+    for _, line in ipairs({ lines.first, lines.again }) do
+      words[#words + 1], words[#words + 2] = line.last, line.waiting
+      if line.waiting > 0 then last = max(last or 0, line.last) end
+    end
+    words[#words + 1] = lines.kept
+  end
+  if not last then return '', 0 end
+  for i = 1, #words do words[i] = written(words[i]) end
+  return table.concat(words, ' '), ceil(last / 1000) - now
 end
 
 local function write_state(key, state)
-  local words, longest = { ${FORMAT}, now }, 0
-  for _, lines in ipairs({ state.lines[true], state.lines[false] }) do
-    for _, line in ipairs({ lines.first, lines.again }) do
-      words[#words + 1], words[#words + 2] = line.last - now_us, line.waiting
-      if line.waiting > 0 then longest = max(longest, line.last / 1000 - now) end
-    end
-    words[#words + 1] = lines.kept - now
-  end
-  words[#words + 1], words[#words + 2] = #state.urgent.at, #state.coming.at
-  for _, moments in ipairs({ state.urgent, state.coming, state.all }) do
-    for i = 1, #moments.at do
-      words[#words + 1], words[#words + 2] = now - moments.at[i], moments.counts[i]
-    end
-  end
-  for i = 1, #words do words[i] = string.format('%.0f', words[i]) end
-  local keep = ceil(longest) + state.limit.windowMs + ${KEEP_MS}
-  redis.call('SET', key, table.concat(words, ' '), 'PX', string.format('%.0f', keep))
+  local lines, longest = write_lines(state)
+  local sections = {
+    '${FORMAT} ' .. written(now), lines,
+    write_moments(state.urgent), write_moments(state.coming), write_moments(state.all),
+  }
+  local keep = max(0, longest) + state.limit.windowMs + ${KEEP_MS}
+  redis.call('SET', key, table.concat(sections, ';'), 'PX', written(keep))
 end
 
 local function read_pair(line)
-  local words = numbers(line)
-  local burst_at = words[1] or 0
-  return { burst_at = min(burst_at, now), count = words[2] or 0, changed = burst_at > now }
+  local burst_at, count = match(line or '0 0', '^(%d+) (%d+)$')
+  burst_at = burst_at + 0.0
+  return { burst_at = min(burst_at, now), count = tonumber(count), changed = burst_at > now }
 end
 
 local function paid_back_at(pair)
@@ -167,9 +195,8 @@ local function count_in_pair(pair)
 end
 
 local function write_pair(key, pair)
-  local line = string.format('%.0f %.0f', pair.burst_at, pair.count)
-  local keep = string.format('%.0f', paid_back_at(pair) - now + ${KEEP_MS})
-  redis.call('SET', key, line, 'PX', keep)
+  local line = written(pair.burst_at) .. ' ' .. written(pair.count)
+  redis.call('SET', key, line, 'PX', written(paid_back_at(pair) - now + ${KEEP_MS}))
 end
 
 local function gates_of(state, is_urgent, deferrals)
@@ -204,7 +231,8 @@ end
 
 local function count_waiting(line, step, tolerance)
   local ahead = line.last + tolerance - now_us
-  return ahead <= 0 and 0 or min(line.waiting, ceil(ahead / step))
+  if ahead <= 0 then line.waiting = 0 end
+  return min(line.waiting, ceil(max(0, ahead) / step))
 end
 
 local function has_room(gates, ahead)
@@ -251,7 +279,7 @@ local function keep_place(place, at)
     if place.is_first then lines.kept = max(lines.kept, ceil(place.at / 1000)) end
     line.last, line.waiting = place.at, place.waiting + 1
   else
-    local grid = ceil(limit.windowMs / ${COMING_MOMENTS})
+    local grid = ceil(limit.windowMs / ${COMING_MOMENTS}) + 0.0
     add_moment(state.coming, ceil(at / 1000 / grid) * grid)
   end
 end
