@@ -424,6 +424,84 @@ begin
 end;
 $$;
 
+-- Sets money aside for many requests of a tenant in three statements, however many they are, each under
+-- its own key and with its own answer, as if they had come one after the other. Keys are taken in one
+-- order. Where a key stays in flight too long it raises, and nothing was done: ask again one by one.
+-- holds: array of {index, key, fingerprint, field_digests, account_id, amount_micros, currency,
+-- expires_at?}, at most 1,000.
+create or replace function switchyard_api.place_wallet_holds(
+  tenant_id uuid, holds jsonb, actor jsonb, at timestamptz default clock_timestamp()
+)
+returns table (index integer, answer jsonb)
+language plpgsql
+security definer
+set search_path = ''
+set lock_timeout = '2s'
+as $$
+#variable_conflict use_column
+declare
+  v_taken integer[];
+begin
+  if jsonb_array_length(holds) > 1000 then
+    raise exception 'Cannot place % holds: at most 1000 at once', jsonb_array_length(holds)
+      using errcode = 'program_limit_exceeded';
+  end if;
+
+  with first as materialized (
+    select distinct on (h.key) h.key, h.index, h.fingerprint, h.field_digests
+    from jsonb_to_recordset(holds) as h (
+      index integer, key text, fingerprint text, field_digests jsonb)
+    order by h.key, h.index
+  ),
+  taken as (
+    insert into switchyard.idempotency_keys (tenant_id, scope, key, fingerprint, field_digests)
+    select t.id, 'wallet.hold', f.key, f.fingerprint, f.field_digests
+    from first f
+    join switchyard.tenants t on t.id = place_wallet_holds.tenant_id
+    order by f.key
+    on conflict do nothing
+    returning key
+  )
+  select coalesce(array_agg(f.index), '{}') into v_taken
+  from taken join first f on f.key = taken.key;
+
+  with asked as (
+    select (h.hold ->> 'index')::integer as index, h.hold - 'message_id' as hold
+    from jsonb_array_elements(holds) as h (hold)
+    join unnest(v_taken) as t (index) on t.index = (h.hold ->> 'index')::integer
+  ),
+  placed as materialized (
+    select p.index, p.answer
+    from switchyard.place_holds(place_wallet_holds.tenant_id,
+      (select coalesce(jsonb_agg(a.hold), '[]') from asked a), actor, place_wallet_holds.at) p
+  )
+  update switchyard.idempotency_keys k
+  set response = p.answer,
+      resource_id = (p.answer ->> 'id')::uuid
+  from placed p
+  join asked a on a.index = p.index
+  where k.tenant_id = place_wallet_holds.tenant_id
+    and k.scope = 'wallet.hold'
+    and k.key = a.hold ->> 'key';
+
+  return query
+  select h.index,
+    case
+      when t.index is not null then k.response
+      when k.key is null then jsonb_build_object('outcome', 'tenant_not_found')
+      when k.fingerprint <> h.fingerprint then jsonb_build_object('outcome', 'key_reused',
+        'fields', switchyard.differing_fields(k.field_digests, h.field_digests))
+      else jsonb_build_object('outcome', 'replayed', 'answer', k.response)
+    end
+  from jsonb_to_recordset(holds) as h (
+    index integer, key text, fingerprint text, field_digests jsonb)
+  left join unnest(v_taken) as t (index) on t.index = h.index
+  left join switchyard.idempotency_keys k
+    on k.tenant_id = place_wallet_holds.tenant_id and k.scope = 'wallet.hold' and k.key = h.key
+  order by h.index;
+end;
+$$;
+
 -- Resolves a hold that the tenant has placed itself: those of messages follow what becomes of them.
 create or replace function switchyard.resolve_own_hold(
   tenant_id uuid, resolution jsonb, idempotency jsonb, actor jsonb, at timestamptz
