@@ -204,15 +204,19 @@ as $$
   join pgmq.q_wa_inbound q on (q.message ->> 'id')::bigint = e.id;
 $$;
 
--- Takes entries out of their turn, as pgmq.read() does with those whose turn it is.
+-- Takes entries out of their turn, as pgmq.read() does with those whose turn it is, and says which.
 create or replace function switchyard.lease_entries(entry_ids bigint[], lease_seconds integer)
-returns void
+returns setof bigint
 language sql
 set search_path = ''
 as $$
   update pgmq.q_wa_inbound q
   set vt = clock_timestamp() + make_interval(secs => lease_seconds), read_ct = q.read_ct + 1
-  where q.msg_id = any (entry_ids);
+  where q.msg_id = any (array(
+    select l.msg_id from pgmq.q_wa_inbound l
+    where l.msg_id = any (entry_ids)
+    for update skip locked))
+  returning q.msg_id;
 $$;
 
 -- Puts entries back that were read and not claimed.
@@ -289,9 +293,10 @@ begin
     limit batch
   ) earlier;
   if v_earlier_events is not null then
-    perform switchyard.lease_entries(v_earlier_entries, lease_seconds);
-    v_entries := v_entries || v_earlier_entries;
-    v_events := v_events || v_earlier_events;
+    select v_entries || array_agg(earlier.id), v_events || array_agg(earlier.event_id)
+    into v_entries, v_events
+    from unnest(v_earlier_entries, v_earlier_events) as earlier (id, event_id)
+    where earlier.id in (select switchyard.lease_entries(v_earlier_entries, lease_seconds));
   end if;
 
   -- Where more come before than one claim takes, what comes after those waits.
@@ -328,7 +333,8 @@ begin
 end;
 $$;
 
--- Makes those events visible again that had to wait for a conversation which is free now.
+-- Makes those events visible again that had to wait for a conversation which is free now. Whom a claim
+-- holds at the moment it leaves alone: they become visible by themselves.
 create or replace function switchyard.free_conversations(conversation_keys bigint[], at timestamptz)
 returns void
 language sql
@@ -336,10 +342,14 @@ set search_path = ''
 as $$
   update pgmq.q_wa_inbound q
   set vt = clock_timestamp()
-  from switchyard.inbound_events e
-  where e.conversation_key = any (conversation_keys) and e.state = 'pending'
-    and (e.lease_expires_at is null or e.lease_expires_at <= free_conversations.at)
-    and (q.message ->> 'id')::bigint = e.id and q.vt > clock_timestamp();
+  where q.msg_id = any (array(
+    select waiting.msg_id
+    from switchyard.inbound_events e
+    join pgmq.q_wa_inbound waiting on (waiting.message ->> 'id')::bigint = e.id
+    where e.conversation_key = any (conversation_keys) and e.state = 'pending'
+      and (e.lease_expires_at is null or e.lease_expires_at <= free_conversations.at)
+      and waiting.vt > clock_timestamp()
+    for update of waiting skip locked));
 $$;
 
 revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;

@@ -162,7 +162,8 @@ begin
   )
   select array_agg(distinct message_id) into v_messages from kept where message_id is not null;
 
-  perform from switchyard.messages m where m.id = any (v_messages) order by m.id for update;
+  perform from switchyard.messages m where m.id = any (v_messages)
+  order by m.id for no key update;
   perform switchyard.follow_statuses(v_messages) where v_messages is not null;
 end;
 $$;
@@ -184,10 +185,15 @@ declare
   v_items jsonb;
   v_keys bigint[];
 begin
+  -- Entries before events, as claims take them.
+  perform from pgmq.q_wa_inbound q
+  where q.msg_id in (select (i ->> 'queue_entry_id')::bigint from jsonb_array_elements(items) i)
+  order by q.msg_id
+  for update;
   perform from switchyard.inbound_events e
   where e.id in (select (i ->> 'id')::bigint from jsonb_array_elements(items) i)
   order by e.id
-  for update;
+  for no key update;
 
   select jsonb_agg(i), array_agg(distinct e.conversation_key)
     filter (where e.conversation_key is not null)
