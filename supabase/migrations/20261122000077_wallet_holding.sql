@@ -441,6 +441,9 @@ as $$
 #variable_conflict use_column
 declare
   v_taken integer[];
+  -- Where the keys stand that were taken: nobody else can move them before this transaction ends. By
+  -- their names Postgres, which knows nothing of a tenant's first keys, would look through all of them.
+  v_places tid[];
 begin
   if jsonb_array_length(holds) > 1000 then
     raise exception 'Cannot place % holds: at most 1000 at once', jsonb_array_length(holds)
@@ -460,9 +463,9 @@ begin
     join switchyard.tenants t on t.id = place_wallet_holds.tenant_id
     order by f.key
     on conflict do nothing
-    returning key
+    returning key, ctid as place
   )
-  select coalesce(array_agg(f.index), '{}') into v_taken
+  select coalesce(array_agg(f.index), '{}'), array_agg(taken.place) into v_taken, v_places
   from taken join first f on f.key = taken.key;
 
   with asked as (
@@ -479,10 +482,8 @@ begin
   set response = p.answer,
       resource_id = (p.answer ->> 'id')::uuid
   from placed p
-  join asked a on a.index = p.index
-  where k.tenant_id = place_wallet_holds.tenant_id
-    and k.scope = 'wallet.hold'
-    and k.key = a.hold ->> 'key';
+  join unnest(v_taken, v_places) as t (index, place) on t.index = p.index
+  where k.ctid = t.place;
 
   return query
   select h.index,
@@ -496,8 +497,13 @@ begin
   from jsonb_to_recordset(holds) as h (
     index integer, key text, fingerprint text, field_digests jsonb)
   left join unnest(v_taken) as t (index) on t.index = h.index
-  left join switchyard.idempotency_keys k
-    on k.tenant_id = place_wallet_holds.tenant_id and k.scope = 'wallet.hold' and k.key = h.key
+  left join lateral (
+    select k.* from switchyard.idempotency_keys k
+    where k.tenant_id = place_wallet_holds.tenant_id
+      and k.scope = 'wallet.hold'
+      and k.key = h.key
+    limit 1
+  ) k on true
   order by h.index;
 end;
 $$;
