@@ -2,12 +2,12 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 
-import { type Redis, startRedis } from "../../local/redis.ts";
-import { openInProcessRedis } from "../../local/redis_in_process.ts";
+import type { Redis } from "../../local/redis.ts";
 import { groupRequests } from "../../supabase/functions/_shared/pacing/batch.ts";
 import { createLocalWindows } from "../../supabase/functions/_shared/pacing/local_windows.ts";
 import { createRedisWindows } from "../../supabase/functions/_shared/pacing/redis_windows.ts";
 import type { SendRequest } from "../../supabase/functions/_shared/pacing/send_request.ts";
+import { testOnBothRedis } from "../support/breaker_redis.ts";
 import { redisAt } from "../support/redis_at.ts";
 
 const START_MS = 1_800_000_000_000;
@@ -46,8 +46,11 @@ const claims: fc.Arbitrary<Claim[]> = fc.array(
   { maxLength: 12 },
 );
 
-async function compare(redis: Redis, runs: number): Promise<void> {
-  await fc.assert(
+/** The Lua of the Redis in process is slow. */
+const RUNS: Record<Redis["kind"], number> = { external: 300, server: 300, in_process: 15 };
+
+testOnBothRedis("the script decides as the pure rules do", (redis) =>
+  fc.assert(
     fc.asyncProperty(claims, async (asked) => {
       const clock = { nowMs: START_MS };
       const local = createLocalWindows();
@@ -61,26 +64,5 @@ async function compare(redis: Redis, runs: number): Promise<void> {
         assert.deepEqual(verdicts, local.decide(batch, clock.nowMs));
       }
     }),
-    { numRuns: runs },
-  );
-}
-
-Deno.test("the script decides as the pure rules do (installed Redis)", async () => {
-  const dir = await Deno.makeTempDir();
-  const redis = await startRedis({ dir });
-  try {
-    await compare(redis, 400);
-  } finally {
-    await redis.stop();
-    await Deno.remove(dir, { recursive: true });
-  }
-});
-
-Deno.test("the script decides as the pure rules do (Redis in process)", async () => {
-  const redis = openInProcessRedis();
-  try {
-    await compare(redis, 15);
-  } finally {
-    await redis.stop();
-  }
-});
+    { numRuns: RUNS[redis.kind] },
+  ));

@@ -3,8 +3,8 @@ import { LRUCache } from "lru-cache";
 import type { Asked, Batch } from "./batch.ts";
 import { newPair } from "./pair.ts";
 import type { Pair } from "./pair.ts";
-import { decide, newLimitState } from "./schedule.ts";
-import type { Asking, Bound, LimitState, Verdict } from "./schedule.ts";
+import { bind, decide, newLimitState } from "./schedule.ts";
+import type { Asking, LimitState, Verdict } from "./schedule.ts";
 
 /** The windows that one isolate keeps in its memory. */
 export interface LocalWindows {
@@ -26,10 +26,10 @@ export function createLocalWindows(): LocalWindows {
   const pairs = new LRUCache<string, Pair>({ max: MAX_PAIRS });
 
   function open(batch: Batch, nowMs: number): (asked: Asked, asking: Asking) => Verdict {
-    const bounds = batch.limitKeys.map((key, i): Bound => ({
-      limit: batch.limits[i]!,
-      state: findOr(states, key, () => newLimitState(nowMs)),
-    }));
+    const bounds = batch.limitKeys.map((key, i) => {
+      const state = findOr(states, key, () => newLimitState(nowMs));
+      return bind(batch.limits[i]!, state, nowMs);
+    });
     const known = batch.pairKeys.map((key) => findOr(pairs, key, newPair));
     return ({ tenant, sender, pair }, asking) => {
       const all = { tenant: bounds[tenant]!, sender: bounds[sender]!, pair: known[pair]! };

@@ -17,7 +17,7 @@ export interface LimitState {
   lines: { urgent: Lines; others: Lines };
 }
 
-/** A limit that a message is held to, and what went against it. */
+/** A limit that messages are held to at one moment, and what went against it. */
 export interface Bound {
   limit: Limit;
   state: LimitState;
@@ -74,6 +74,28 @@ export function newLimitState(nowMs: number): LimitState {
 }
 
 /**
+ * Brings what is known of a limit to this moment, at which decisions follow. A clock that was put back
+ * takes what it timed with it: what went stays as recent as it was.
+ */
+export function bind(limit: Limit, state: LimitState, nowMs: number): Bound {
+  const backMs = state.touchedMs - nowMs;
+  if (backMs > 0) {
+    shiftMoments(state.all, backMs);
+    shiftMoments(state.urgent, backMs);
+    shiftMoments(state.coming, backMs);
+    shiftLines(state.lines.urgent, backMs);
+    shiftLines(state.lines.others, backMs);
+  }
+  state.touchedMs = nowMs;
+  dropUntil(state.all, nowMs - limit.windowMs);
+  dropUntil(state.urgent, nowMs - limit.windowMs);
+  dropUntil(state.coming, nowMs - limit.toleranceMs);
+  dropDeserted(state.lines.urgent, limit.windowMs, nowMs);
+  dropDeserted(state.lines.others, limit.windowMs, nowMs);
+  return { limit, state };
+}
+
+/**
  * Decides when one message goes, and remembers it. It goes now only where every limit has room in the
  * window that ends now, so that no window of any limit ever holds more than it may. Otherwise it is
  * given the moment at which the last of its limits will have room for it, behind those who wait; only
@@ -97,28 +119,9 @@ export function decide(bounds: Bounds, asking: Asking, nowMs: number): Verdict {
   return { admitted: false, waitMs: Math.ceil(atUs / 1_000) - nowMs, by };
 }
 
-// A clock that was put back takes what it timed with it: what went stays as recent as it was.
-function touch({ limit, state }: Bound, nowMs: number): void {
-  const backMs = state.touchedMs - nowMs;
-  if (backMs > 0) {
-    shiftMoments(state.all, backMs);
-    shiftMoments(state.urgent, backMs);
-    shiftMoments(state.coming, backMs);
-    shiftLines(state.lines.urgent, backMs);
-    shiftLines(state.lines.others, backMs);
-  }
-  state.touchedMs = nowMs;
-  dropUntil(state.all, nowMs - limit.windowMs);
-  dropUntil(state.urgent, nowMs - limit.windowMs);
-  dropUntil(state.coming, nowMs - limit.toleranceMs);
-  dropDeserted(state.lines.urgent, limit.windowMs, nowMs);
-  dropDeserted(state.lines.others, limit.windowMs, nowMs);
-}
-
 // Newcomers stand behind all that wait, who comes back at the moment that was kept for it behind those
 // whose moment could not be kept, and these behind nobody: so nobody is put off for ever.
 function findPlace(bound: Bound, asking: Asking, nowMs: number): Place {
-  touch(bound, nowMs);
   const { limit, state } = bound;
   const gates = gatesOf(bound, asking);
   const lines = asking.urgent ? state.lines.urgent : state.lines.others;

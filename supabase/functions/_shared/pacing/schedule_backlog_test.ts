@@ -4,7 +4,7 @@ import fc from "fast-check";
 
 import { senderLimit, tenantLimit } from "./limits.ts";
 import { newPair } from "./pair.ts";
-import { decide, newLimitState } from "./schedule.ts";
+import { bind, decide, newLimitState } from "./schedule.ts";
 
 interface Waiting {
   order: number;
@@ -45,15 +45,12 @@ function play({ normalMs, urgentMs = [], messages, lateMs }: Play): Sent[] {
     nowMs = Math.max(nowMs + 1, dueMs + lateMs(dueMs));
     const due = queue.findIndex(({ dueMs }) => dueMs > nowMs);
     const claim = queue.splice(0, Math.min(MAX_CLAIM, due < 0 ? queue.length : due));
-    const tenant = { limit: tenantLimit({ messages: messages(nowMs), windowMs: 60_000 }) };
+    const limit = tenantLimit({ messages: messages(nowMs), windowMs: 60_000 });
+    const tenant = bind(limit, states.tenant, nowMs);
+    const sender = bind(SENDER, states.sender, nowMs);
     for (const message of claim) {
-      const bounds = {
-        tenant: { ...tenant, state: states.tenant },
-        sender: { limit: SENDER, state: states.sender },
-        pair: newPair(),
-      };
       const asking = { urgent: message.urgent, deferrals: message.asked };
-      const verdict = decide(bounds, asking, nowMs);
+      const verdict = decide({ tenant, sender, pair: newPair() }, asking, nowMs);
       message.asked += 1;
       if (verdict.admitted) sent.push({ ...message, atMs: nowMs });
       else queue.push({ ...message, dueMs: nowMs + verdict.waitMs });

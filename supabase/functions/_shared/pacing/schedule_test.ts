@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { senderLimit, tenantLimit } from "./limits.ts";
 import type { Limit } from "./limits.ts";
 import { newPair } from "./pair.ts";
-import { decide, newLimitState } from "./schedule.ts";
+import { bind, decide, newLimitState } from "./schedule.ts";
 import type { Asking, Verdict } from "./schedule.ts";
 
 const START_MS = 1_800_000_000_000;
@@ -24,8 +24,8 @@ function setup(limits: { tenant?: Limit; sender?: Limit } = {}) {
   const ask = (asking: Asking = NEWCOMER, pair = newPair()): Verdict =>
     decide(
       {
-        tenant: { limit: inForce.tenant, state: tenant },
-        sender: { limit: inForce.sender, state: sender },
+        tenant: bind(inForce.tenant, tenant, clock.nowMs),
+        sender: bind(inForce.sender, sender, clock.nowMs),
         pair,
       },
       asking,
@@ -163,8 +163,8 @@ Deno.test("a slow sender's backlog does not hold up the tenant's other sender", 
   const ask = (sender: "slow" | "quick") =>
     decide(
       {
-        tenant: { limit: limits.tenant, state: tenant },
-        sender: { limit: limits[sender], state: states[sender] },
+        tenant: bind(limits.tenant, tenant, START_MS),
+        sender: bind(limits[sender], states[sender], START_MS),
         pair: newPair(),
       },
       NEWCOMER,
