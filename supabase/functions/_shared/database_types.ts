@@ -149,6 +149,18 @@ export type Database = {
         Args: { "after_id": number; "filter": Json; "page_limit": number };
         Returns: Json;
       };
+      "list_wallet_findings": {
+        Args: { "page_limit": number };
+        Returns: {
+          "detail": Json;
+          "found_at": string;
+          "id": number;
+          "last_found_at": string;
+          "rule": string;
+          "subject": string;
+          "tenant_id": string;
+        }[];
+      };
       "next_due_at": { Args: Record<PropertyKey, never>; Returns: string };
       "note_breaker_change": {
         Args: { "action": string; "actor": Json; "scope": string };
@@ -163,6 +175,13 @@ export type Database = {
           "tenant_id": string;
         };
         Returns: Json;
+      };
+      "place_wallet_holds": {
+        Args: { "actor": Json; "at"?: string; "holds": Json; "tenant_id": string };
+        Returns: {
+          "answer": Json;
+          "index": number;
+        }[];
       };
       "preview_redrive": {
         Args: {
