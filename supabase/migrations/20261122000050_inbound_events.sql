@@ -5,11 +5,12 @@
 create table if not exists switchyard.inbound_events (
   id bigint generated always as identity primary key,
   -- SHA-256 of what makes the item itself, not of the request that carried it.
-  event_key text not null,
+  event_key bytea not null,
   kind text not null,
   state text not null default 'pending',
   tenant_id uuid references switchyard.tenants (id) on delete restrict,
-  sender_id uuid references switchyard.senders (id) on delete restrict,
+  -- Senders are never deleted, and a reference would be checked for every event that comes in.
+  sender_id uuid,
   business_account_id text,
   phone_number_id text,
   field text not null,
@@ -26,7 +27,7 @@ create table if not exists switchyard.inbound_events (
   processed_at timestamptz,
   updated_at timestamptz not null default now(),
   constraint event_key_is_unique unique (event_key),
-  constraint event_key_is_sha256_hex check (event_key ~ '^[0-9a-f]{64}$'),
+  constraint event_key_is_sha256 check (octet_length(event_key) = 32),
   constraint kind_is_known check (kind in ('status', 'message', 'account', 'unknown')),
   constraint state_is_known check (
     state in ('pending', 'applied', 'quarantined', 'replayed', 'dead')),
@@ -45,7 +46,6 @@ create index if not exists inbound_events_turns
   on switchyard.inbound_events (conversation_key, event_at, id)
   where state = 'pending' and conversation_key is not null;
 create index if not exists inbound_events_tenant_id on switchyard.inbound_events (tenant_id, id);
-create index if not exists inbound_events_sender_id on switchyard.inbound_events (sender_id);
 
 create or replace trigger inbound_events_updated_at before update on switchyard.inbound_events
   for each row execute function switchyard.touch_updated_at();
@@ -141,7 +141,7 @@ begin
       event_key, kind, state, tenant_id, sender_id, business_account_id, phone_number_id, field,
       payload, reason, conversation_key, event_at, received_at
     )
-    select o.key, o.kind,
+    select decode(o.key, 'hex'), o.kind,
       case when o.tenant_id is null or o.kind = 'unknown' then 'quarantined' else 'pending' end,
       o.tenant_id, o.sender_id, o.business_account_id, o.phone_number_id, o.field, o.payload,
       coalesce(o.reason, case when o.tenant_id is null then 'unknown_owner' end),

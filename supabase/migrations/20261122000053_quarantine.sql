@@ -204,7 +204,7 @@ begin
   with replaced as (
     update switchyard.inbound_events e
     set state = 'replayed', processed_at = replace_events.at,
-      event_key = encode(sha256(convert_to('replayed/' || e.event_key, 'UTF8')), 'hex')
+      event_key = sha256('replayed/'::bytea || e.event_key)
     where e.id in (select (s ->> 'id')::bigint from jsonb_array_elements(splits) s)
       and e.state = 'quarantined' and e.kind = 'unknown'
     returning e.id

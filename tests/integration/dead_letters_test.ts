@@ -40,7 +40,7 @@ async function plantDead(sql: Sql, tenancy: Tenancy, count: number, cause = "api
 async function report(sql: Sql, tenancy: Tenancy, messageId: string, status: string) {
   const [event] = await sql`
     insert into switchyard.inbound_events (event_key, kind, tenant_id, sender_id, field, payload)
-    values (encode(sha256(uuid_send(${messageId}::uuid)), 'hex'), 'status', ${tenancy.tenantId},
+    values (sha256(uuid_send(${messageId}::uuid)), 'status', ${tenancy.tenantId},
       ${tenancy.senderId}, 'messages', '{}')
     returning id`;
   await sql`

@@ -47,7 +47,7 @@ Deno.test("looking for stranded events reads the indexes, however many have been
     await sql`
       insert into switchyard.inbound_events (
         event_key, kind, state, tenant_id, field, payload, received_at, processed_at)
-      select encode(sha256(n::text::bytea), 'hex'), 'status', 'applied', ${tenancy.tenantId},
+      select sha256(n::text::bytea), 'status', 'applied', ${tenancy.tenantId},
         'messages', '{}', now() - interval '1 day', now()
       from generate_series(1, 20000) n`;
     await store(sql, [anEvent(tenancy)]);

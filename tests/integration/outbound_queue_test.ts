@@ -311,9 +311,7 @@ Deno.test("a status that Meta reported before the answer was settled is not move
     await sql`
       insert into switchyard.inbound_events
         (event_key, kind, tenant_id, sender_id, field, payload)
-      values (${
-      "c".repeat(64)
-    }, 'status', ${tenancy.tenantId}, ${tenancy.senderId}, 'messages', '{}')`;
+      values (sha256('c'), 'status', ${tenancy.tenantId}, ${tenancy.senderId}, 'messages', '{}')`;
     await sql`
       insert into switchyard.message_statuses
         (message_id, sender_id, wamid, status, at, inbound_event_id)

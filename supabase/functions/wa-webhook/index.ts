@@ -5,6 +5,7 @@ import { runtime } from "../_shared/runtime.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import { createSignatureVerifier } from "../_shared/whatsapp/signature.ts";
 import { createEventStore } from "./event_store.ts";
+import { createQuietLog } from "./quiet_log.ts";
 import { createRefusalReport } from "./refusals.ts";
 import { createHandler } from "./webhook.ts";
 
@@ -32,4 +33,4 @@ const handler = createHandler({
   reportRefusal: createRefusalReport({ intervalMs: REFUSALS_LOGGED_EVERY_MS, now }),
 });
 
-export default { fetch: serve("wa-webhook", handler, { log, now }) };
+export default { fetch: serve("wa-webhook", handler, { log: createQuietLog(log), now }) };

@@ -1,4 +1,3 @@
-import { readBytes } from "../_shared/http/body.ts";
 import { problem } from "../_shared/http/problem.ts";
 import type { Handler } from "../_shared/http/serve.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
@@ -6,6 +5,7 @@ import { isSameSecret } from "../_shared/whatsapp/signature.ts";
 import type { VerifySignature } from "../_shared/whatsapp/signature.ts";
 import { splitWebhook } from "../_shared/whatsapp/webhook_events.ts";
 import type { StoreEvents } from "./event_store.ts";
+import { readBody } from "./read_body.ts";
 import type { ReportRefusal } from "./refusals.ts";
 
 /** Meta sends up to 3 MB; measured in MiB here, so that its largest body passes either way. */
@@ -54,7 +54,7 @@ function answerHandshake(request: Request, deps: WebhookDeps, log: Log): Respons
 }
 
 async function receive(request: Request, deps: WebhookDeps, log: Log): Promise<Response> {
-  const body = await readBytes(request, MAX_BODY_BYTES);
+  const body = await readBody(request, MAX_BODY_BYTES);
   if (!body.ok) return refuseBody(body.reason);
   const signature = request.headers.get("x-hub-signature-256");
   if (!await deps.verifySignature(body.bytes, signature)) {
