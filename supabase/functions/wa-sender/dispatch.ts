@@ -83,9 +83,16 @@ async function prepare(deps: DispatchDeps, claimed: ClaimedMessage[]): Promise<P
   const [credentials, gate, admissions] = await Promise.all([
     deps.credentials.find(claimed, generation),
     openGate(deps.breakers, scopes.flat(), deps.now),
-    deps.windows.admit(claimed.map(sendRequestOf)),
+    admit(deps.windows, claimed),
   ]);
   return { scopes, credentials, gate, admissions };
+}
+
+// A read receipt is no message for Meta's limits nor for ours, and of no use once it is late.
+async function admit(windows: SendWindows, claimed: ClaimedMessage[]): Promise<Admission[]> {
+  const paced = claimed.filter(({ type }) => type !== "read");
+  const admissions = (await windows.admit(paced.map(sendRequestOf))).values();
+  return claimed.map(({ type }) => type === "read" ? { admitted: true } : admissions.next().value!);
 }
 
 function scopesOfMessage({ tenantId, senderId, businessAccountId, type, content }: ClaimedMessage) {

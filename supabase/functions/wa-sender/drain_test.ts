@@ -223,6 +223,16 @@ Deno.test("a message that a limit holds back is deferred to the moment that it n
   assert.equal(settlements[0]!.waiting_for, "limit:tenant");
 });
 
+Deno.test("a read receipt passes the limits, which hold back the messages around it", async () => {
+  const messages = [aMessage(1), { ...aMessage(2), type: "read" }, aMessage(3)];
+  const { deps, settlements } = setup(messages, {
+    admission: { admitted: false, atMs: 7_000, by: "pair" },
+  });
+  await drain(deps, LIMITS, goOn);
+  const outcomes = Object.fromEntries(settlements.map(({ id, outcome }) => [id, outcome]));
+  assert.deepEqual(outcomes, { m1: "deferred", m2: "accepted", m3: "deferred" });
+});
+
 Deno.test("what an open breaker holds back is deferred, and its sender is not read until then", async () => {
   const { deps, settlements, holds } = setup([1, 2].map(aMessage), { breakerOpenUntilMs: 60_000 });
   const report = await drain(deps, LIMITS, goOn);
