@@ -88,20 +88,24 @@ Deno.test("a failed message of the business says why", async () => {
   assert.deepEqual([message?.tick, message?.error], ["failed", "131026: Message undeliverable"]);
 });
 
-Deno.test("a read receipt of the business turns the customer's tick", async () => {
+Deno.test("a read receipt of the business turns the customer's ticks up to it", async () => {
   const simulator = createTestSimulator();
   const { json, request, advance } = simulator;
-  const { message_id } = await json("POST", `${PHONE}/${NUMBER}/messages`, {
-    type: "text",
-    text: { body: "Hi" },
-  });
+  const write = (body: string) =>
+    json("POST", `${PHONE}/${NUMBER}/messages`, { type: "text", text: { body } });
+  await write("Hi");
+  await advance(10);
+  const { message_id } = await write("Are you there?");
+  await advance(10);
+  await write("Hello?");
   await advance(10);
   await request("POST", `/v25.0/${NUMBER}/messages`, {
     messaging_product: "whatsapp",
     status: "read",
     message_id,
   });
-  assert.equal((await chatOf(simulator))[0]?.tick, "read");
+  const chat = await chatOf(simulator);
+  assert.deepEqual(chat.map(({ tick }) => tick), ["read", "read", "accepted"]);
 });
 
 Deno.test("reactions of both sides stand on the message, and can be taken back", async () => {

@@ -45,7 +45,13 @@ export function createPhoneScreen(chats: Chats): PhoneScreen {
     markRead(phoneNumberId, wamid, isTyping) {
       const waId = waIdOfWamid(wamid);
       if (waId === null) return;
-      chats.change(waId, phoneNumberId, wamid, (message) => void (message.tick = "read"));
+      // Meta marks what came before it as well.
+      const messages = chats.of(waId).find((it) => it.phone_number_id === phoneNumberId)?.messages;
+      const place = messages?.findIndex(({ id }) => id === wamid) ?? -1;
+      for (const { id, direction, tick } of messages?.slice(0, place + 1) ?? []) {
+        if (direction === "from_business" || tick === "read" || tick === "failed") continue;
+        chats.change(waId, phoneNumberId, id, (message) => void (message.tick = "read"));
+      }
       if (isTyping) chats.typing(waId, phoneNumberId);
     },
   };

@@ -47,11 +47,12 @@ export function clearMessages() {
   byId("messages").replaceChildren();
 }
 
-/** Also after a picture has got its height. */
+/** Also after a picture has got its height, or is not to be had. */
 export function scrollToEnd() {
   const scroller = byId("scroller");
   scroller.scrollTop = scroller.scrollHeight;
   for (const image of scroller.querySelectorAll("img")) {
-    if (!image.complete) image.addEventListener("load", scrollToEnd, { once: true });
+    if (image.complete) continue;
+    for (const end of ["load", "error"]) image.addEventListener(end, scrollToEnd, { once: true });
   }
 }

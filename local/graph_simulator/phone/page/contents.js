@@ -1,6 +1,6 @@
 import { el, icon } from "./dom.js";
 import { interactiveView } from "./interactive_view.js";
-import { fileCard, initials, locationView, picture, sourceOf } from "./media_view.js";
+import { fileCard, film, initials, locationView, picture, sourceOf } from "./media_view.js";
 import { templateView } from "./template_view.js";
 import { textView } from "./text_view.js";
 
@@ -9,7 +9,7 @@ const views = {
   text: ({ body }) => textView(String(body ?? "")),
   image: (content) => [picture(content), caption(content)],
   sticker: (content) => [picture(content, "sticker")],
-  video: (content) => [el("video", { controls: true, src: sourceOf(content) }), caption(content)],
+  video: (content) => [film(content), caption(content)],
   audio: (content) => [el("audio", { controls: true, src: sourceOf(content) })],
   document: (content) => [fileCard(content), caption(content)],
   location: locationView,

@@ -1,4 +1,4 @@
-import { fileCard, picture, sourceOf } from "./media_view.js";
+import { fileCard, film, picture } from "./media_view.js";
 import { el, icon } from "./dom.js";
 import { textView } from "./text_view.js";
 
@@ -51,7 +51,7 @@ function headerView(header) {
   if (!header) return null;
   if (header.type === "text") return el("p", { class: "heading" }, header.text);
   if (header.type === "image") return picture(header.image);
-  if (header.type === "video") return el("video", { controls: true, src: sourceOf(header.video) });
+  if (header.type === "video") return film(header.video);
   return fileCard(header.document ?? {});
 }
 

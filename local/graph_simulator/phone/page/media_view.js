@@ -18,6 +18,15 @@ export function picture(content, kind = "picture") {
   return image;
 }
 
+export function film(content) {
+  const video = el("video", { controls: true, src: sourceOf(content) });
+  video.addEventListener("error", () => {
+    const why = content.link ? `Video at ${content.link}` : "This video is not here any more.";
+    video.replaceWith(el("p", { class: "missing" }, icon("picture"), why));
+  });
+  return video;
+}
+
 export function fileCard(content) {
   const name = content.filename ?? content.link?.split("/").at(-1) ?? "Document";
   const link = { href: sourceOf(content), target: "_blank", rel: "noreferrer noopener" };

@@ -1,4 +1,4 @@
-import { fileCard, locationView, picture, sourceOf } from "./media_view.js";
+import { fileCard, film, locationView, picture } from "./media_view.js";
 import { el } from "./dom.js";
 import { linkButton, tap } from "./interactive_view.js";
 import { textView } from "./text_view.js";
@@ -64,7 +64,7 @@ function headerMedia(content) {
   const parameter = header?.parameters?.[0];
   if (parameter?.type === "image") return picture(parameter.image);
   if (parameter?.type === "video") {
-    return el("video", { controls: true, src: sourceOf(parameter.video) });
+    return film(parameter.video);
   }
   if (parameter?.type === "document") return fileCard(parameter.document);
   return parameter?.type === "location" ? el("div", {}, locationView(parameter.location)) : null;
