@@ -11,6 +11,7 @@ const START_MS = 1_800_000_000_000;
 const NEWCOMER: Asking = { urgent: false, deferrals: 0 };
 const URGENT: Asking = { urgent: true, deferrals: 0 };
 const COME_BACK: Asking = { urgent: false, deferrals: 1 };
+const COME_BACK_AGAIN: Asking = { urgent: false, deferrals: 2 };
 
 /** One tenant with one sender, each message to a recipient of its own. */
 function setup(limits: { tenant?: Limit; sender?: Limit } = {}) {
@@ -134,6 +135,51 @@ Deno.test("a raised limit lets newcomers go at once, a lowered one holds them ba
   assert.equal(ask(COME_BACK).admitted, false);
 });
 
+Deno.test("a line moves as messages of different moments leave the window", () => {
+  const { clock, ask, admitted } = setup();
+  admitted(1);
+  clock.nowMs += 50_000;
+  admitted(79);
+  assert.deepEqual(waitsOf([ask(), ask(), ask()]), [10_600, 60_600, 61_358]);
+});
+
+Deno.test("a line is slower by what urgent messages use", () => {
+  const { askMany, admitted } = setup();
+  admitted(16, URGENT);
+  admitted(64);
+  assert.deepEqual(waitsOf(askMany(3)), [60_600, 61_547, 62_494]);
+});
+
+Deno.test("newcomers stand behind those whose moment could not be kept", () => {
+  const { ask, askMany, admitted } = setup();
+  admitted(80);
+  assert.deepEqual(waitsOf(askMany(3, COME_BACK)), [60_600, 61_358, 62_115]);
+  assert.deepEqual(waitsOf([ask()]), [62_873]);
+});
+
+Deno.test("an urgent message's first moment may be of what others leave free, its next is of its share", () => {
+  const waits = [0, 1].map((deferrals) => {
+    const { clock, ask, admitted } = setup();
+    for (const afterMs of [30_000, 20_000]) {
+      admitted(40);
+      clock.nowMs += afterMs;
+    }
+    admitted(16, URGENT);
+    return waitsOf([ask({ urgent: true, deferrals })])[0];
+  });
+  assert.deepEqual(waits, [10_600, 60_600]);
+});
+
+Deno.test("a moment that is rounded never makes room early", () => {
+  const { clock, admitted } = setup({ tenant: tenantLimit({ messages: 300, windowMs: 1_000 }) });
+  clock.nowMs += 4;
+  assert.equal(admitted(300), 300);
+  clock.nowMs += 999;
+  assert.equal(admitted(1), 0);
+  clock.nowMs += 2;
+  assert.equal(admitted(300, COME_BACK_AGAIN), 300);
+});
+
 Deno.test("a recipient's pair is held back for as long as its burst would have taken", () => {
   const { clock, ask } = setup({ sender: senderLimit(1_000) });
   const pair = newPair();
@@ -152,26 +198,50 @@ Deno.test("a message that its pair holds back takes nobody's place with tenant a
   assert.equal(admitted(10), 5);
 });
 
-Deno.test("a slow sender's backlog does not hold up the tenant's other sender", () => {
-  const limits = {
-    tenant: tenantLimit({ messages: 100, windowMs: 1_000 }),
-    slow: senderLimit(5),
-    quick: senderLimit(100),
-  };
+/** One tenant with two senders. */
+function setupTwo(limits: { tenant: Limit; slow: Limit; quick: Limit }) {
+  const clock = { nowMs: START_MS };
   const tenant = newLimitState(START_MS);
   const states = { slow: newLimitState(START_MS), quick: newLimitState(START_MS) };
-  const ask = (sender: "slow" | "quick") =>
-    decide(
-      {
-        tenant: bind(limits.tenant, tenant, START_MS),
-        sender: bind(limits[sender], states[sender], START_MS),
-        pair: newPair(),
-      },
-      NEWCOMER,
-      START_MS,
+  const admitted = (count: number, sender: "slow" | "quick") => {
+    const bounds = () => ({
+      tenant: bind(limits.tenant, tenant, clock.nowMs),
+      sender: bind(limits[sender], states[sender], clock.nowMs),
+      pair: newPair(),
+    });
+    const verdicts = Array.from(
+      { length: count },
+      () => decide(bounds(), NEWCOMER, clock.nowMs),
     );
-  for (let i = 0; i < 5_000; i += 1) ask("slow");
-  assert.deepEqual(ask("quick"), { admitted: true });
+    return verdicts.filter((verdict) => verdict.admitted).length;
+  };
+  return { clock, admitted };
+}
+
+Deno.test("a slow sender's backlog does not hold up the tenant's other sender", () => {
+  const { admitted } = setupTwo({
+    tenant: tenantLimit({ messages: 100, windowMs: 1_000 }),
+    slow: senderLimit(5),
+    quick: senderLimit(1_000),
+  });
+  assert.equal(admitted(5_000, "slow"), 4);
+  assert.equal(admitted(200, "quick"), 96);
+});
+
+Deno.test("what a sender holds back is reckoned with at the tenant until its moment has passed", () => {
+  const limits = {
+    tenant: tenantLimit({ messages: 10, windowMs: 60_000 }),
+    slow: senderLimit(5),
+    quick: senderLimit(1_000),
+  };
+  const { clock, admitted } = setupTwo(limits);
+  assert.equal(admitted(8, "slow"), 4);
+  assert.equal(admitted(2, "quick"), 2);
+  clock.nowMs += 10_000;
+  assert.equal(admitted(4, "quick"), 4);
+  const other = setupTwo(limits);
+  other.admitted(8, "slow");
+  assert.equal(other.admitted(8, "quick"), 2);
 });
 
 Deno.test("a clock that jumps back by an hour delays nothing by more than the window", () => {

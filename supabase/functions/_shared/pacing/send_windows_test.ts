@@ -17,7 +17,13 @@ type Mood = "well" | "refusing" | "hanging" | "full" | "talking nonsense";
 function setup({ configured = true }: { configured?: boolean } = {}) {
   const clock = { nowMs: START_MS };
   const logged: string[] = [];
-  const state = { mood: "well" as Mood, calls: 0, takesMs: 0, windows: createLocalWindows() };
+  const state = {
+    mood: "well" as Mood,
+    calls: 0,
+    takesMs: 0,
+    repliesAfterMs: 0,
+    windows: createLocalWindows(),
+  };
   let asked: SendRequest[] = [];
 
   function answer(): number[] {
@@ -41,7 +47,9 @@ function setup({ configured = true }: { configured?: boolean } = {}) {
       exec() {
         state.calls += 1;
         clock.nowMs += state.takesMs;
-        return answers[state.mood]() as Promise<Answer>;
+        const reply = answers[state.mood]() as Promise<Answer>;
+        clock.nowMs += state.repliesAfterMs;
+        return reply;
       },
     }),
   };
@@ -188,6 +196,22 @@ Deno.test("a limit of which a part is less than one message lets one go in a lon
   assert.equal(await admitted(3, { ...slow, deferrals: 2 }), 0);
   clock.nowMs += 1_000;
   assert.equal(await admitted(3, { ...slow, deferrals: 2 }), 1);
+});
+
+Deno.test("a reply that is long under way does not make this isolate's own count the stricter one", async () => {
+  const { admitted, clock, state } = setup();
+  state.repliesAfterMs = 800;
+  assert.equal(await admitted(40), 40);
+  state.repliesAfterMs = 0;
+  clock.nowMs += 59_200;
+  assert.equal(await admitted(40), 40);
+});
+
+Deno.test("messages of two senders to one recipient are two pairs", async () => {
+  const { admitted } = setup({ configured: false });
+  const busy = { recipient: "+15550000", tenantLimit: { messages: 100, windowMs: 1_000 } };
+  assert.equal(await admitted(50, busy), 45);
+  assert.equal(await admitted(50, { ...busy, senderId: "t" }), 45);
 });
 
 Deno.test("urgent messages have their share of what is given out without Redis", async () => {
