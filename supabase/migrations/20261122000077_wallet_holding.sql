@@ -1,27 +1,30 @@
 -- The life of a hold: money is set aside, captured in one part or several, and the rest is released or
 -- expires. Locks are taken in one order everywhere: keys, then holds by id, then accounts by id.
--- Locks nothing. Undo: drop the functions and the aggregate.
+-- Locks nothing. Undo: drop the functions.
 
--- One step of sum_covered.
-create or replace function switchyard.add_if_covered(
-  spent bigint, amount_micros bigint, available_micros bigint
-)
-returns bigint
-language sql
+-- Tells, for each of these amounts in turn, what those before it have taken of what is available. Each
+-- takes its amount if that is covered: many at once are decided as they would be one after the other,
+-- and one that is too large takes nothing from those behind it.
+create or replace function switchyard.spend_in_turn(amounts_micros bigint[], available_micros bigint)
+returns bigint[]
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select case
-    when spent + amount_micros <= available_micros then spent + amount_micros
-    else spent
-  end;
+declare
+  v_spent bigint := 0;
+  v_amount bigint;
+  v_spent_before bigint[] := '{}';
+begin
+  foreach v_amount in array amounts_micros loop
+    v_spent_before := v_spent_before || v_spent;
+    if v_spent + v_amount <= available_micros then
+      v_spent := v_spent + v_amount;
+    end if;
+  end loop;
+  return v_spent_before;
+end;
 $$;
-
--- Adds up the amounts that fit, each if what came before has left enough: many at once are decided as
--- they would be one after the other, and one that is too large takes nothing from those behind it.
-create or replace aggregate switchyard.sum_covered(
-  amount_micros bigint, available_micros bigint
-) (sfunc = switchyard.add_if_covered, stype = bigint, initcond = '0');
 
 -- Says why no hold may be placed in this currency by a tenant that owes money; null when it owes none.
 create or replace function switchyard.refuse_debtor(tenant_id uuid, currency text)
@@ -74,7 +77,7 @@ begin
     from (select distinct asked.account_id, asked.currency from asked) pair
     left join switchyard.wallet_accounts a on a.id = pair.account_id
   ),
-  judged as (
+  judged as materialized (
     select asked.*, term.available_micros,
       case
         when term.refusal is not null then term.refusal
@@ -84,26 +87,24 @@ begin
     from asked
     join term on term.account_id = asked.account_id and term.currency = asked.currency
   ),
-  summed as (
-    select judged.*,
-      switchyard.sum_covered(
-        case when judged.refusal is null then judged.amount_micros else 0 end,
-        coalesce(judged.available_micros, 0)
-      ) over (partition by judged.account_id order by judged.index
-        rows unbounded preceding) as spent_micros
-    from judged
+  turn as (
+    select unnest(queue.indexes) as index,
+      unnest(switchyard.spend_in_turn(queue.amounts, queue.available_micros)) as spent_before
+    from (
+      select array_agg(j.index order by j.index) as indexes,
+        array_agg(case when j.refusal is null then j.amount_micros else 0 end order by j.index)
+          as amounts,
+        coalesce(max(j.available_micros), 0) as available_micros
+      from judged j
+      group by j.account_id
+    ) queue
   ),
   decided as materialized (
-    select summed.*, switchyard.new_id() as id,
-      summed.spent_micros - before.spent_micros = summed.amount_micros
-        and summed.refusal is null as is_covered,
-      summed.available_micros - before.spent_micros as left_micros
-    from (
-      select s.*, coalesce(
-        lag(s.spent_micros) over (partition by s.account_id order by s.index), 0) as spent_before
-      from summed s
-    ) summed
-    cross join lateral (select summed.spent_before as spent_micros) before
+    select j.*, switchyard.new_id() as id,
+      j.available_micros - turn.spent_before as left_micros,
+      j.refusal is null and turn.spent_before + j.amount_micros <= j.available_micros as is_covered
+    from judged j
+    join turn on turn.index = j.index
   ),
   placed as (
     insert into switchyard.wallet_holds
