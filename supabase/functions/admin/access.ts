@@ -5,8 +5,9 @@ import { API_KEY_PREFIX, ROLES } from "../_shared/http/caller.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
 import { mayGrant } from "../_shared/http/roles.ts";
-import type { Command } from "./admin.ts";
-import { MAX_BODY_BYTES, noSuchTenant } from "./tenants.ts";
+import { MAX_BODY_BYTES } from "./command.ts";
+import type { Command } from "./command.ts";
+import { noSuchTenant } from "./tenants.ts";
 
 const KEY_BYTES = 32;
 /** So much of a key is kept readable, to tell one from another. */

@@ -1,43 +1,19 @@
-import type { CallRpc } from "../_shared/database.ts";
-import type { StatisticsStore } from "../_shared/credentials/statistics_store.ts";
 import { actorOf, admit } from "../_shared/http/admission.ts";
-import type { Caller, Identify } from "../_shared/http/caller.ts";
 import { problem } from "../_shared/http/problem.ts";
 import type { Action } from "../_shared/http/roles.ts";
 import { createRouter, route } from "../_shared/http/router.ts";
 import type { Route } from "../_shared/http/router.ts";
 import type { Handler } from "../_shared/http/serve.ts";
-import type { Log } from "../_shared/telemetry/log.ts";
 import { createApiKey, setMember } from "./access.ts";
 import { listAudit } from "./audit.ts";
 import { isolateBreaker, listBreakers, resetBreaker } from "./breakers.ts";
-import type { BreakerConsole } from "./breakers.ts";
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
+import type { AdminDeps, Command } from "./command.ts";
 import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
 import { listQuarantine, replayQuarantine } from "./quarantine.ts";
 import { addSender, createTenant, rotateCredential } from "./tenants.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-export interface AdminDeps {
-  call: CallRpc;
-  identify: Identify;
-  randomBytes: (length: number) => Uint8Array;
-  /** Null where there is no Redis. */
-  statistics: StatisticsStore | null;
-  /** Null where there is no Redis. */
-  breakers: BreakerConsole | null;
-}
-
-/** A request that was admitted, and on whose behalf. */
-export interface Command extends AdminDeps {
-  request: Request;
-  caller: Caller;
-  /** Who did it, for the audit log. */
-  actor: { kind: string; id?: string; request_id: string };
-  param: (name: string) => string;
-  log: Log;
-}
 
 type Perform = (command: Command) => Promise<Response> | Response;
 

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { parseQuery } from "../_shared/http/parse_body.ts";
-import type { Command } from "./admin.ts";
+import type { Command } from "./command.ts";
 
 const MAX_PAGE = 200;
 const DEFAULT_PAGE = 50;

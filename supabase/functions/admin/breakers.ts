@@ -1,11 +1,7 @@
 import { problem } from "../_shared/http/problem.ts";
 import { isScope } from "../_shared/resilience/breaker_scopes.ts";
 import type { BreakerStatistics } from "../_shared/resilience/breaker_statistics.ts";
-import type { SharedBreakers } from "../_shared/resilience/breaker_store.ts";
-import type { Command } from "./admin.ts";
-
-/** What operators may do with the breakers that all isolates share. */
-export type BreakerConsole = Pick<SharedBreakers, "list" | "reset" | "isolate">;
+import type { BreakerConsole, Command } from "./command.ts";
 
 type Asked<Value> = { ok: true; value: Value } | { ok: false; response: Response };
 

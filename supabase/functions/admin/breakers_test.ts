@@ -6,7 +6,7 @@ import { NEW_BREAKER } from "../_shared/resilience/breaker.ts";
 import { statisticsOf } from "../_shared/resilience/breaker_statistics.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import { createHandler } from "./admin.ts";
-import type { BreakerConsole } from "./breakers.ts";
+import type { BreakerConsole } from "./command.ts";
 
 const scope = "template:200000000000001:order_shipped:pt_BR";
 const secret: Caller = { kind: "secret", tenantId: null };

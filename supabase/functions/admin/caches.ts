@@ -3,8 +3,9 @@ import { CREDENTIAL_TTL_MS, MAX_CREDENTIALS } from "../_shared/credentials/crede
 import { NO_COUNTS, withSums } from "../_shared/credentials/counters.ts";
 import type { CredentialCounters } from "../_shared/credentials/counters.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
-import type { Command } from "./admin.ts";
-import { MAX_BODY_BYTES, noSuchSender } from "./tenants.ts";
+import { MAX_BODY_BYTES } from "./command.ts";
+import type { Command } from "./command.ts";
+import { noSuchSender } from "./tenants.ts";
 
 const invalidationBody = z.strictObject({
   phone_number_id: z.string().regex(/^\d{1,32}$/, "must be an id of Meta: 1 to 32 digits"),

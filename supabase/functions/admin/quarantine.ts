@@ -3,8 +3,8 @@ import type { Json } from "../_shared/database_types.ts";
 import { instant, text } from "../_shared/fields.ts";
 import { parseBody, parseQuery } from "../_shared/http/parse_body.ts";
 import { splitAgain } from "../_shared/whatsapp/webhook_again.ts";
-import type { Command } from "./admin.ts";
-import { MAX_BODY_BYTES } from "./tenants.ts";
+import { MAX_BODY_BYTES } from "./command.ts";
+import type { Command } from "./command.ts";
 
 const MAX_PAGE = 200;
 const DEFAULT_PAGE = 50;

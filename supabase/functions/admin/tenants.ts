@@ -3,9 +3,8 @@ import type { Json } from "../_shared/database_types.ts";
 import { text } from "../_shared/fields.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
-import type { Command } from "./admin.ts";
-
-export const MAX_BODY_BYTES = 16_384;
+import { MAX_BODY_BYTES } from "./command.ts";
+import type { Command } from "./command.ts";
 
 const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const META_ID = /^\d{1,32}$/;
