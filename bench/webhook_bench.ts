@@ -1,0 +1,102 @@
+import type { Bench, Figure } from "./figures.ts";
+import { percentile } from "./figures.ts";
+import { cpuMs } from "./ground/cpu.ts";
+import { startGround } from "./ground/ground.ts";
+import { createTenants } from "./ground/tenants.ts";
+import {
+  APP_SECRET,
+  type Contender,
+  startBenchDataApi,
+  startPeer,
+  startWebhook,
+} from "./webhook_contenders.ts";
+import { buildWebhooks, sendAll, sendAtRate } from "./webhook_load.ts";
+
+const CONNECTIONS = 256;
+const ROUNDS = 5;
+const WARM_UP = 4_000;
+/** Requests of a round, by contender: about a second of each. */
+const REQUESTS = { wa_webhook: 8_000, one_rpc: 400, nothing: 16_000 };
+const LATENCY_SECONDS = 8;
+const PATH = "/wa-webhook";
+
+/** Peak rates in turn, so that what else the machine does meets all alike; then latency at half. */
+export const bench: Bench = {
+  claim: "webhooks are acknowledged when they are stored, many in one commit",
+
+  async run() {
+    await using ground = await startGround();
+    await using database = await ground.createDatabase("migrated");
+    const tenants = await createTenants(database.sql, { tenants: 10, sendersEach: 2 });
+    const phoneNumberIds = tenants.flatMap(({ senders }) => senders);
+    const build = (count: number) =>
+      buildWebhooks({ count, secret: APP_SECRET, phoneNumberIds, path: PATH });
+
+    await using dataApi = await startBenchDataApi(database.url);
+    await using webhook = await startWebhook(dataApi.url);
+    await using oneRpc = await startPeer("one_rpc", dataApi.url);
+    await using nothing = await startPeer("nothing", dataApi.url);
+    const contenders = { wa_webhook: webhook, one_rpc: oneRpc, nothing };
+    const scores = await race(contenders, build);
+    const peak = percentile(scores.wa_webhook.rates, 0.5);
+    const each = percentile(scores.one_rpc.rates, 0.5);
+    const bare = percentile(scores.nothing.rates, 0.5);
+    const cpuEach = scores.wa_webhook.cpuMs / (ROUNDS * REQUESTS.wa_webhook);
+    const cpuBare = scores.nothing.cpuMs / (ROUNDS * REQUESTS.nothing);
+
+    const perSecond = peak / 2;
+    const requests = build(Math.round(perSecond * LATENCY_SECONDS));
+    const { latenciesMs } = await sendAtRate(webhook.url, requests, {
+      perSecond,
+      connections: CONNECTIONS,
+    });
+    const [row] = await database
+      .sql`select count(*)::integer as stored from switchyard.inbound_events`;
+    const sent = requests.length + ROUNDS * (REQUESTS.wa_webhook + REQUESTS.one_rpc) +
+      WARM_UP + WARM_UP / 10;
+    if (row!.stored !== sent) throw new Error(`${row!.stored} events stored of ${sent}`);
+    return [
+      { name: "wa_webhook", value: peak, unit: "per_second" },
+      { name: "one_rpc_each", value: each, unit: "per_second" },
+      { name: "verify_only", value: bare, unit: "per_second" },
+      { name: "over_one_rpc_each", value: peak / each, unit: "ratio", atLeast: 5 },
+      { name: "over_verify_only", value: peak / bare, unit: "ratio", atLeast: 0.35 },
+      { name: "cpu_of_the_function", value: cpuEach, unit: "ms" },
+      { name: "cpu_of_verify_only", value: cpuBare, unit: "ms" },
+      { name: "p50_at_half_peak", value: percentile(latenciesMs, 0.5), unit: "ms" },
+      { name: "p99_at_half_peak", value: percentile(latenciesMs, 0.99), unit: "ms", atMost: 250 },
+    ] satisfies Figure[];
+  },
+};
+
+type Name = keyof typeof REQUESTS;
+
+/** What a contender came to: requests a second of each round, and the CPU of its process in all. */
+interface Score {
+  rates: number[];
+  cpuMs: number;
+}
+
+async function race(
+  contenders: Record<Name, Contender>,
+  build: (count: number) => Uint8Array[],
+): Promise<Record<Name, Score>> {
+  const score = (): Score => ({ rates: [], cpuMs: 0 });
+  const scores = { wa_webhook: score(), one_rpc: score(), nothing: score() };
+  const names = Object.keys(scores) as Name[];
+  for (const name of names) {
+    const warmUp = name === "one_rpc" ? WARM_UP / 10 : WARM_UP;
+    await sendAll(contenders[name].url, build(warmUp), CONNECTIONS);
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const name of names) {
+      const { url, pid } = contenders[name];
+      const requests = build(REQUESTS[name]);
+      const before = await cpuMs(pid);
+      const { perSecond } = await sendAll(url, requests, CONNECTIONS);
+      scores[name].cpuMs += await cpuMs(pid) - before;
+      scores[name].rates.push(perSecond);
+    }
+  }
+  return scores;
+}
