@@ -223,6 +223,29 @@ Deno.test("a status settles a message whose outcome was unknown and lets the nex
     assert.deepEqual((await claim(sql, 10, later)).map(({ id }) => id), [next!.id]);
   }));
 
+Deno.test("each participant of a group has statuses of its own, and one failure is not that of all", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    const claims = await claim(sql, 10, NOW);
+    await settle(sql, claims, () => ({ outcome: "accepted", wamid: "wamid.1" }), NOW);
+    const reports = [["delivered", "ann"], ["failed", "bob"], ["delivered", "cem"], [
+      "read",
+      "cem",
+    ]];
+    await store(sql, reports.map(() => anEvent(tenancy)));
+    const events = await claimEvents(sql, 10);
+    const statuses = new Map(events.map(({ id }, nth) => [id, reports[nth]!]));
+    await apply(sql, events, ({ id }) => {
+      const [status, recipient] = statuses.get(id)!;
+      return aStatus(status!, { recipient });
+    });
+    const kept = await sql`
+      select status, recipient from switchyard.message_statuses order by inbound_event_id`;
+    assert.deepEqual(kept.map(({ status, recipient }) => [status, recipient]), reports);
+    assert.equal((await readMessages(sql, tenancy))[0]!.status, "read");
+  }));
+
 Deno.test("a status never touches the message of another sender", () =>
   inFreshDatabase(async (sql) => {
     const [one, two] = [await createTenancy(sql), await createTenancy(sql)];
