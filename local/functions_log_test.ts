@@ -40,7 +40,7 @@ const lines: [line: string, alarming: boolean][] = [
   [`{"timestamp":"…","level":"INFO","event":"x","note":"error"}`, false],
   [`{"timestamp":"…","level":"WARN","event":"send.attempted"}`, true],
   [`{"timestamp":"…","level":"ERROR","event":"drain.stopped"}`, true],
-  ["Download https://registry.npmjs.org/zod", false],
+  ["Download https://registry.example/zod", false],
   ["error: Uncaught (in promise) ConfigError: Cannot read the configuration", true],
   ["TypeError: x is not a function", true],
   ["    at file:///index.ts:1:1", false],
