@@ -7,7 +7,7 @@ export interface Pair {
 /**
  * Meta's rate for one recipient: a message every 6 s, and up to 45 in one stretch of 6 s, after which
  * nothing goes until they would have gone one by one (20 messages: 2 minutes).
- * https://developers.facebook.com/docs/whatsapp/cloud-api/overview#pair-rate-limits (2026-09)
+ * https://developers.facebook.com/documentation/business-messaging/whatsapp/throughput (2026-09)
  */
 export const PAIR_INTERVAL_MS = 6_000;
 export const PAIR_BURST = 45;

@@ -1,5 +1,5 @@
-import { PAIR_BURST, PAIR_INTERVAL_MS } from "./pair.ts";
 import { MIN_DESERTED_MS } from "./line.ts";
+import { PAIR_BURST, PAIR_INTERVAL_MS } from "./pair.ts";
 import { COMING_MOMENTS } from "./schedule.ts";
 
 /** Before the name of what a limit or a pair holds for: its key. */
@@ -26,15 +26,15 @@ export const HOLDERS = ["tenant", "sender", "pair"] as const;
 /**
  * Decides on a claim of messages in one go: the rules of schedule.ts, line by line, on the clock of
  * Redis. Each key is read once and written once, a pair only when it changed. Answers the time in
- * milliseconds, then for each message its wait in milliseconds and what holds it back.
+ * milliseconds, then for each message its wait in milliseconds and what holds it back. The flag lets
+ * Upstash lock the named keys alone.
  */
-// The flag lets Upstash lock the named keys alone. Numbers of the arguments are made ones with a
-// fraction, as whole ones have 32 bits in some Lua.
 export const WINDOWS_SCRIPT = `#!lua flags=allow-key-locking
 local unpack = table.unpack or unpack
 local floor, ceil, max, min = math.floor, math.ceil, math.max, math.min
 local match, sub = string.match, string.sub
 
+-- Made numbers with a fraction, as whole ones have 32 bits in some Lua.
 local function numbers(line)
   local found = {}
   for word in string.gmatch(line, '%S+') do found[#found + 1] = tonumber(word) + 0.0 end
