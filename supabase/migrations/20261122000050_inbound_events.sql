@@ -232,8 +232,8 @@ $$;
 
 -- Claims events for a lease, in the order of their own time: up to batch, and up to as many again that
 -- come before them in their conversations. A conversation is with one worker at a time: what comes for
--- it meanwhile is put back until that worker has settled, or for two seconds. Claims go one after the other, so that
--- each sees what those before it took; applying does not wait for them.
+-- it meanwhile is put back until that worker has settled, or for two seconds. Claims go one after the
+-- other, so that each sees what those before it took; applying does not wait for them.
 create or replace function switchyard_api.claim_events(
   batch integer, lease_seconds integer, at timestamptz default clock_timestamp()
 )
@@ -273,11 +273,16 @@ begin
     where e.id is null));
 
   v_busy := array(
-    select distinct other.conversation_key
-    from switchyard.inbound_events e
-    join switchyard.inbound_events other on other.conversation_key = e.conversation_key
-      and other.state = 'pending' and other.lease_expires_at > claim_events.at
-    where e.id = any (v_events) and e.state = 'pending' and other.id <> all (v_events));
+    select turn.conversation_key
+    from (
+      select distinct e.conversation_key from switchyard.inbound_events e
+      where e.id = any (v_events) and e.conversation_key is not null
+    ) turn
+    where exists (
+      select from switchyard.inbound_events other
+      where other.conversation_key = turn.conversation_key
+        and other.state = 'pending' and other.lease_expires_at > claim_events.at
+        and other.id <> all (v_events)));
   perform switchyard.return_entries(array(
     select entry.id
     from unnest(v_entries, v_events) as entry (id, event_id)
@@ -333,8 +338,8 @@ begin
 end;
 $$;
 
--- Makes those events visible again that had to wait for a conversation which is free now. Whom a claim
--- holds at the moment it leaves alone: they become visible by themselves.
+-- Makes those events visible again that had to wait for a conversation which is free now: the
+-- first ones, since the rest, and whom a claim holds at the moment, become visible by themselves.
 create or replace function switchyard.free_conversations(conversation_keys bigint[], at timestamptz)
 returns void
 language sql
@@ -344,10 +349,16 @@ as $$
   set vt = clock_timestamp()
   where q.msg_id = any (array(
     select waiting.msg_id
-    from switchyard.inbound_events e
+    from unnest(conversation_keys) as turn (conversation_key)
+    cross join lateral (
+      select e.id, e.lease_expires_at
+      from switchyard.inbound_events e
+      where e.conversation_key = turn.conversation_key and e.state = 'pending'
+      order by e.event_at, e.id
+      limit 200
+    ) e
     join pgmq.q_wa_inbound waiting on (waiting.message ->> 'id')::bigint = e.id
-    where e.conversation_key = any (conversation_keys) and e.state = 'pending'
-      and (e.lease_expires_at is null or e.lease_expires_at <= free_conversations.at)
+    where (e.lease_expires_at is null or e.lease_expires_at <= free_conversations.at)
       and waiting.vt > clock_timestamp()
     for update of waiting skip locked));
 $$;
