@@ -17,7 +17,8 @@ async function setup() {
 type World = Awaited<ReturnType<typeof setup>>;
 
 async function check(owner: Sql, since = "-infinity"): Promise<number> {
-  const [row] = await owner`select switchyard.check_wallet_invariants(${since}::text::timestamptz) as broken`;
+  const [row] =
+    await owner`select switchyard.check_wallet_invariants(${since}::text::timestamptz) as broken`;
   return row!.broken;
 }
 
