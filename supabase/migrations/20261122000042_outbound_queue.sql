@@ -29,7 +29,7 @@ begin
 
   with next as (
     update switchyard.messages n
-    set waits_turn = false
+    set waits_turn = false, holds_pair = true
     where n.id = any (array(
       select (
         select w.id from switchyard.messages w
@@ -40,11 +40,51 @@ begin
         select distinct m.sender_id, m.recipient
         from switchyard.messages m where m.id = any (message_ids)
       ) pair
+      where not exists (
+        select from switchyard.messages h
+        where h.sender_id = pair.sender_id and h.recipient = pair.recipient and h.holds_pair)
     ))
     returning n.id
   )
   select array_agg(id) into v_next from next;
   perform switchyard.lower_heads(v_next) where v_next is not null;
+end;
+$$;
+
+-- Lets the first urgent message that waits behind one whose outcome is unknown go on: it does not wait
+-- for a status that may never come.
+create or replace function switchyard.yield_turns(message_ids uuid[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_next uuid[];
+begin
+  v_next := array(
+    select (
+      select w.id from switchyard.messages w
+      where w.sender_id = h.sender_id and w.recipient = h.recipient
+        and w.waits_turn and w.share = 'urgent'
+      order by w.due_at, w.accepted_no
+      limit 1)
+    from switchyard.messages h
+    where h.id = any (message_ids) and h.status = 'outcome_unknown' and h.holds_pair
+  );
+  v_next := array_remove(v_next, null);
+  if cardinality(v_next) = 0 then
+    return;
+  end if;
+
+  update switchyard.messages h
+  set holds_pair = false
+  from switchyard.messages n
+  where h.id = any (message_ids) and h.status = 'outcome_unknown' and h.holds_pair
+    and n.id = any (v_next) and n.sender_id = h.sender_id and n.recipient = h.recipient;
+  update switchyard.messages n
+  set waits_turn = false, holds_pair = true
+  where n.id = any (v_next);
+  perform switchyard.lower_heads(v_next);
 end;
 $$;
 
@@ -253,6 +293,7 @@ begin
   into v_ended, v_put_back
   from cleared;
   perform switchyard.pass_turn(v_ended) where v_ended is not null;
+  perform switchyard.yield_turns(message_ids);
   perform switchyard.lower_heads(v_put_back) where v_put_back is not null;
 
   perform pgmq.delete('wa_outbound', entry_ids);

@@ -112,12 +112,16 @@ begin
     lease_expires_at = null,
     wamid = coalesce(m.wamid, o.wamid),
     failure_count = m.failure_count + case when o.outcome = 'retry' then 1 else 0 end,
-    failure = case when o.outcome = 'accepted' then null else coalesce(o.error, m.failure) end,
+    failure = case
+      when switchyard.status_rank(m.status) > 1 then m.failure
+      when o.outcome <> 'accepted' then coalesce(o.error, m.failure)
+    end,
     waiting_for = case when o.outcome = 'deferred' then o.waiting_for end,
     deferral_count = case when o.outcome = 'deferred' and o.waiting_for like 'limit:%'
       then m.deferral_count + 1 else 0 end,
     due_at = coalesce(o.due_at, m.due_at),
-    unknown_until = case when o.outcome = 'unknown' then o.unknown_until end
+    unknown_until = case when o.outcome = 'unknown' and switchyard.status_rank(m.status) <= 1
+      then o.unknown_until end
   from jsonb_to_recordset(outcomes) as o (
     id uuid, outcome text, wamid text, error jsonb, waiting_for text, due_at timestamptz,
     unknown_until timestamptz)
@@ -158,6 +162,7 @@ begin
     select m.id from switchyard.messages m
     where m.id = any (settled_ids) and switchyard.status_rank(m.status) > 1 and m.holds_pair);
   perform switchyard.pass_turn(v_ended) where cardinality(v_ended) > 0;
+  perform switchyard.yield_turns(settled_ids);
 end;
 $$;
 
@@ -235,6 +240,10 @@ begin
   v_due := array(
     select m.id from switchyard.messages m
     where m.status = 'outcome_unknown' and m.unknown_until <= resolve_unknown_messages.at
+      -- A status of its sender that came and is not applied yet may be the one that settles it.
+      and not exists (
+        select from switchyard.inbound_events e
+        where e.sender_id = m.sender_id and e.state = 'pending' and e.kind = 'status')
     order by m.unknown_until
     limit most
     for update skip locked

@@ -40,6 +40,8 @@ create table if not exists switchyard.inbound_events (
 );
 create index if not exists inbound_events_pending on switchyard.inbound_events (received_at)
   where state = 'pending';
+create index if not exists inbound_events_pending_statuses on switchyard.inbound_events (sender_id)
+  where state = 'pending' and kind = 'status';
 create index if not exists inbound_events_quarantined on switchyard.inbound_events (id)
   where state = 'quarantined';
 create index if not exists inbound_events_turns
