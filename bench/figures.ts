@@ -7,10 +7,13 @@ export interface Figure {
   atLeast?: number;
 }
 
+/** Keeps what else the JSON of a result tells: settings, plans, single runs. */
+export type Note = (name: string, value: unknown) => void;
+
 /** A benchmark: the claim that it proves, and the run that measures it from nothing to figures. */
 export interface Bench {
   claim: string;
-  run(): Promise<Figure[]>;
+  run(note: Note): Promise<Figure[]>;
 }
 
 /** Says whether a figure is within its bars. */

@@ -15,6 +15,7 @@ interface Result {
   commit: string;
   machine: { cpu: string; cores: number; memory_gb: number; system: string; deno: string };
   figures: Figure[];
+  notes: Record<string, unknown>;
   met: boolean;
 }
 
@@ -47,7 +48,8 @@ async function listBenches(): Promise<string[]> {
 
 async function measure(name: string): Promise<Result> {
   const loaded: { bench: Bench } = await import(`../bench/${name}_bench.ts`);
-  const figures = await loaded.bench.run();
+  const notes: Record<string, unknown> = {};
+  const figures = await loaded.bench.run((name, value) => void (notes[name] = value));
   return {
     bench: name,
     claim: loaded.bench.claim,
@@ -55,6 +57,7 @@ async function measure(name: string): Promise<Result> {
     commit: (await runCommand("git", ["describe", "--always", "--dirty"])).stdout.trim(),
     machine: describeMachine(),
     figures,
+    notes,
     met: figures.every(meetsBars),
   };
 }

@@ -1,0 +1,35 @@
+/**
+ * Answers like Meta's send endpoint, as cheaply as a server in JavaScript can. GET tells how many calls
+ * came; with --record, when each message came as well, by the id that it carries.
+ */
+import { pid } from "node:process";
+
+const answer = (wamid: string) =>
+  `{"messaging_product":"whatsapp","contacts":[{"input":"+15550200001","wa_id":"15550200001"}],` +
+  `"messages":[{"id":"${wamid}"}]}`;
+const headers = { "content-type": "application/json" };
+const records = Deno.args.includes("--record");
+const arrivals: [id: string, at: number][] = [];
+let calls = 0;
+
+Deno.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  // deno-lint-ignore no-console -- whoever started this program reads where it listens
+  onListen: ({ port }) => console.log(`http://127.0.0.1:${port}`),
+}, async (request) => {
+  if (request.method === "GET") return Response.json({ calls, arrivals });
+  if (request.method === "DELETE") {
+    arrivals.length = 0;
+    calls = 0;
+    return new Response(null, { status: 204 });
+  }
+  const at = Date.now();
+  const sent = await request.text();
+  if (records) arrivals.push([idOf(sent), at]);
+  return new Response(answer(`wamid.${pid}.${++calls}`), { headers });
+});
+
+function idOf(sent: string): string {
+  return /"biz_opaque_callback_data":"([^"]+)"/.exec(sent)?.[1] ?? "";
+}
