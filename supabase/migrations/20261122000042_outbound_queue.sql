@@ -345,6 +345,7 @@ declare
   v_entries bigint[];
   v_messages uuid[];
   v_claimed uuid[];
+  v_depth integer;
 begin
   perform switchyard.promote_messages(claim_messages.at, batch);
 
@@ -381,6 +382,8 @@ begin
   ) left_over
   where left_over.entries is not null;
 
+  -- Not in the query below, where it would be counted again for every row.
+  v_depth := switchyard.count_due(claim_messages.at, 10000);
   return query
   select m.id, m.attempt_count, m.tenant_id, m.sender_id, s.phone_number_id, s.business_account_id,
     s.credential_version, m.recipient, m.type, m.content, m.context, m.lane, m.failure_count,
@@ -389,12 +392,11 @@ begin
     coalesce(s.limit_window_seconds, t.limit_window_seconds),
     s.limit_messages is not null,
     coalesce(s.slowed_per_second, s.throughput_per_second),
-    settings.cache_generation, backlog.depth
+    settings.cache_generation, v_depth
   from switchyard.messages m
   join switchyard.senders s on s.id = m.sender_id
   join switchyard.tenants t on t.id = m.tenant_id
   cross join switchyard.settings
-  cross join (select switchyard.count_due(claim_messages.at, 10000) as depth) backlog
   where m.id = any (v_claimed)
   order by m.share = 'urgent' desc, m.due_at, m.accepted_no;
 end;
