@@ -240,10 +240,11 @@ begin
   v_due := array(
     select m.id from switchyard.messages m
     where m.status = 'outcome_unknown' and m.unknown_until <= resolve_unknown_messages.at
-      -- A status of its sender that came and is not applied yet may be the one that settles it.
+      -- A status of its sender that came in time and is not applied yet may be the one that settles it.
       and not exists (
         select from switchyard.inbound_events e
-        where e.sender_id = m.sender_id and e.state = 'pending' and e.kind = 'status')
+        where e.sender_id = m.sender_id and e.state = 'pending' and e.kind = 'status'
+          and e.received_at <= m.unknown_until)
     order by m.unknown_until
     limit most
     for update skip locked

@@ -8,7 +8,8 @@ import { runtime } from "../_shared/runtime.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import { drain } from "./drain.ts";
 
-const LEASE_SECONDS = 60;
+// A batch takes under a second: what a worker that died has claimed waits no longer than this.
+const LEASE_SECONDS = 20;
 const LIMITS = { batch: 200, maxEvents: 5_000, maxDurationMs: 50_000 };
 
 const { call, identify } = connectProject(
