@@ -86,8 +86,53 @@ begin
 end;
 $$;
 
--- Moves settled messages to where their outcome leads. A status that Meta reported before this answer
--- was written stands.
+-- Puts messages away that Meta has refused for good, those with the same error together.
+create or replace function switchyard.bury_rejected(
+  outcomes jsonb, message_ids uuid[], at timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_rejected record;
+begin
+  for v_rejected in
+    select array_agg(o.id) as ids, o.error
+    from jsonb_to_recordset(outcomes) as o (id uuid, error jsonb)
+    where o.id = any (message_ids)
+    group by o.error
+  loop
+    perform switchyard.bury_messages(v_rejected.ids,
+      coalesce(v_rejected.error ->> 'cause', 'rejected'), v_rejected.error, bury_rejected.at);
+  end loop;
+end;
+$$;
+
+-- Pauses the senders whose credential was refused, each for the newest version that was.
+create or replace function switchyard.pause_refused(
+  outcomes jsonb, message_ids uuid[], at timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform switchyard.raise_attention(array[refused.sender_id], refused.cause, refused.error,
+    pause_refused.at, array[refused.version])
+  from (
+    select distinct on (m.sender_id) m.sender_id, o.error, o.refused_version as version,
+      coalesce(o.error ->> 'cause', 'credential_refused') as cause
+    from jsonb_to_recordset(outcomes) as o (id uuid, error jsonb, refused_version integer)
+    join switchyard.messages m on m.id = o.id
+    where o.refused_version is not null and o.id = any (message_ids)
+    order by m.sender_id, o.refused_version desc
+  ) refused;
+end;
+$$;
+
+-- Moves settled messages to where their outcome leads, in one update: each costs new entries in every
+-- index. A status that Meta reported before this answer was written stands.
 create or replace function switchyard.record_outcomes(
   outcomes jsonb, settled_ids uuid[], at timestamptz
 )
@@ -96,73 +141,66 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_queued uuid[];
+  v_rejected uuid[];
+  v_refused uuid[];
+  v_unknown uuid[];
   v_ended uuid[];
-  v_rejected record;
+  v_too_fast uuid[];
 begin
-  update switchyard.messages m
-  set
-    status = case
-      when switchyard.status_rank(m.status) > 1 then m.status
-      when o.outcome = 'accepted' then 'sent'
-      when o.outcome = 'unknown' then 'outcome_unknown'
-      when o.outcome in ('retry', 'deferred') then 'queued'
-      else m.status
-    end,
-    queue_entry_id = null,
-    lease_expires_at = null,
-    wamid = coalesce(m.wamid, o.wamid),
-    failure_count = m.failure_count + case when o.outcome = 'retry' then 1 else 0 end,
-    failure = case
-      when switchyard.status_rank(m.status) > 1 then m.failure
-      when o.outcome <> 'accepted' then coalesce(o.error, m.failure)
-    end,
-    waiting_for = case when o.outcome = 'deferred' then o.waiting_for end,
-    deferral_count = case when o.outcome = 'deferred' and o.waiting_for like 'limit:%'
-      then m.deferral_count + 1 else 0 end,
-    due_at = coalesce(o.due_at, m.due_at),
-    unknown_until = case when o.outcome = 'unknown' and switchyard.status_rank(m.status) <= 1
-      then o.unknown_until end
-  from jsonb_to_recordset(outcomes) as o (
-    id uuid, outcome text, wamid text, error jsonb, waiting_for text, due_at timestamptz,
-    unknown_until timestamptz)
-  where m.id = o.id and o.id = any (settled_ids);
+  -- The list says which statuses are final, of rank 2 and more: a call would cost as much as the update.
+  with moved as (
+    update switchyard.messages m
+    set
+      status = case
+        when m.status not in ('queued', 'sending', 'outcome_unknown') then m.status
+        when o.outcome = 'accepted' then 'sent'
+        when o.outcome = 'unknown' then 'outcome_unknown'
+        when o.outcome in ('retry', 'deferred') then 'queued'
+        else m.status
+      end,
+      holds_pair = m.holds_pair and o.outcome <> 'accepted'
+        and m.status in ('queued', 'sending', 'outcome_unknown'),
+      queue_entry_id = null,
+      lease_expires_at = null,
+      wamid = coalesce(m.wamid, o.wamid),
+      failure_count = m.failure_count + case when o.outcome = 'retry' then 1 else 0 end,
+      failure = case
+        when m.status not in ('queued', 'sending', 'outcome_unknown') then m.failure
+        when o.outcome <> 'accepted' then coalesce(o.error, m.failure)
+      end,
+      waiting_for = case when o.outcome = 'deferred' then o.waiting_for end,
+      deferral_count = case when o.outcome = 'deferred' and o.waiting_for like 'limit:%'
+        then m.deferral_count + 1 else 0 end,
+      due_at = coalesce(o.due_at, m.due_at),
+      unknown_until = case
+        when o.outcome = 'unknown' and m.status in ('queued', 'sending', 'outcome_unknown')
+        then o.unknown_until end
+    from jsonb_to_recordset(outcomes) as o (
+      id uuid, outcome text, wamid text, error jsonb, waiting_for text, due_at timestamptz,
+      unknown_until timestamptz, throttled boolean, refused_version integer)
+    where m.id = o.id and o.id = any (settled_ids)
+    returning m.id, m.sender_id, m.status, o.outcome, o.throttled, o.refused_version
+  )
+  select
+    array_agg(id) filter (where status = 'queued'),
+    array_agg(id) filter (where outcome = 'rejected' and status in ('sending', 'outcome_unknown')),
+    array_agg(id) filter (where refused_version is not null),
+    array_agg(id) filter (where status = 'outcome_unknown'),
+    array_agg(id) filter (where status not in ('queued', 'sending', 'outcome_unknown')),
+    array_agg(distinct sender_id) filter (where throttled)
+  into v_queued, v_rejected, v_refused, v_unknown, v_ended, v_too_fast
+  from moved;
 
-  perform switchyard.lower_heads(array_agg(m.id))
-  from switchyard.messages m
-  where m.id = any (settled_ids) and m.status = 'queued' having count(*) > 0;
-  perform switchyard.slow_down_senders(array_agg(distinct m.sender_id), record_outcomes.at)
-  from jsonb_to_recordset(outcomes) as o (id uuid, throttled boolean)
-  join switchyard.messages m on m.id = o.id
-  where o.throttled and o.id = any (settled_ids) having count(*) > 0;
-
-  perform switchyard.raise_attention(array[refused.sender_id], refused.cause, refused.error,
-    record_outcomes.at, array[refused.version])
-  from (
-    select distinct on (m.sender_id) m.sender_id, o.error, o.refused_version as version,
-      coalesce(o.error ->> 'cause', 'credential_refused') as cause
-    from jsonb_to_recordset(outcomes) as o (id uuid, error jsonb, refused_version integer)
-    join switchyard.messages m on m.id = o.id
-    where o.refused_version is not null and o.id = any (settled_ids)
-    order by m.sender_id, o.refused_version desc
-  ) refused;
-
-  for v_rejected in
-    select array_agg(o.id) as ids, o.error
-    from jsonb_to_recordset(outcomes) as o (id uuid, outcome text, error jsonb)
-    join switchyard.messages m on m.id = o.id and switchyard.status_rank(m.status) < 2
-    where o.outcome = 'rejected' and o.id = any (settled_ids)
-    group by o.error
-  loop
-    perform switchyard.bury_messages(v_rejected.ids,
-      coalesce(v_rejected.error ->> 'cause', 'rejected'), v_rejected.error, record_outcomes.at);
-  end loop;
-
+  perform switchyard.lower_heads(v_queued) where v_queued is not null;
+  perform switchyard.slow_down_senders(v_too_fast, record_outcomes.at) where v_too_fast is not null;
+  perform switchyard.pause_refused(outcomes, v_refused, record_outcomes.at)
+  where v_refused is not null;
+  perform switchyard.bury_rejected(outcomes, v_rejected, record_outcomes.at)
+  where v_rejected is not null;
   perform switchyard.match_statuses(settled_ids);
-  v_ended := array(
-    select m.id from switchyard.messages m
-    where m.id = any (settled_ids) and switchyard.status_rank(m.status) > 1 and m.holds_pair);
-  perform switchyard.pass_turn(v_ended) where cardinality(v_ended) > 0;
-  perform switchyard.yield_turns(settled_ids);
+  perform switchyard.pass_turn(v_ended) where v_ended is not null;
+  perform switchyard.yield_turns(v_unknown) where v_unknown is not null;
 end;
 $$;
 
@@ -187,7 +225,7 @@ begin
   perform from switchyard.messages m
   where m.id in (select (o ->> 'id')::uuid from jsonb_array_elements(outcomes) o)
   order by m.id
-  for update;
+  for no key update;
 
   with outcome as (
     select o.* from jsonb_to_recordset(outcomes) as o (

@@ -51,7 +51,8 @@ as $$
   where ring_doorbell.function_name in ('wa-sender', 'wa-inbound');
 $$;
 
--- One tick: says that cron lives, decides what stayed unknown, and rings where work is due.
+-- One tick: says that cron lives, takes back what died with its worker, decides what stayed unknown, and
+-- rings where work is due.
 create or replace function switchyard.tick(at timestamptz default clock_timestamp())
 returns void
 language plpgsql
@@ -59,12 +60,11 @@ set search_path = ''
 as $$
 begin
   update switchyard.settings set ticked_at = tick.at;
+  perform switchyard.end_lost_leases(tick.at, 1000);
   perform switchyard.resolve_unknown_messages(tick.at, 1000);
   perform switchyard.speed_up_senders(tick.at);
 
-  if exists (select from pgmq.q_wa_outbound q where q.vt <= tick.at)
-    or switchyard_api.next_due_at() <= tick.at
-  then
+  if switchyard_api.next_due_at() <= tick.at then
     perform switchyard.ring_doorbell('wa-sender');
   end if;
   if exists (select from pgmq.q_wa_inbound q where q.vt <= tick.at) then

@@ -112,7 +112,7 @@ Deno.test("different recipients of one sender go in parallel", () =>
     assert.equal((await claim(sql, 10, later(1000))).length, 2);
   }));
 
-Deno.test("a turn is never lost when promoting races settling", () =>
+Deno.test("a turn is never lost when claiming races settling", () =>
   inFreshDatabase(async (sql, connect) => {
     const tenancy = await createTenancy(sql, { throughputPerSecond: 1000 });
     const items = Array.from(
@@ -204,11 +204,26 @@ Deno.test("a worker that died in the call leaves an unknown outcome, not a secon
     const tenancy = await createTenancy(sql);
     await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
     await claim(sql, 10, NOW);
-    await sql`update pgmq.q_wa_outbound set vt = clock_timestamp() - interval '1 second'`;
-    assert.deepEqual(await claim(sql, 10, later(61_000)), []);
-    const [row] = await readMessages(sql, tenancy);
-    assert.equal(row!.status, "outcome_unknown");
+    await sql`select switchyard.end_lost_leases(${later(59_999)}, 100)`;
+    assert.equal((await readMessages(sql, tenancy))[0]!.status, "sending");
+    await sql`select switchyard.end_lost_leases(${later(60_000)}, 100)`;
+    assert.equal((await readMessages(sql, tenancy))[0]!.status, "outcome_unknown");
     assert.equal(await queueLength(sql), 0);
+    assert.deepEqual(await claim(sql, 10, later(61_000)), []);
+  }));
+
+Deno.test("an entry of the queue that is no message's lease is cleared away and harms no neighbour", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+    await claim(sql, 10, NOW);
+    const strangers = [{ id: "no id" }, { id: crypto.randomUUID() }, { other: 1 }, "text"];
+    await sql`select pgmq.send('wa_outbound', value) from jsonb_array_elements(${
+      sql.json(strangers)
+    })`;
+    await sql`select switchyard.end_lost_leases(${NOW}, 100)`;
+    assert.equal(await queueLength(sql), 1);
+    assert.equal((await readMessages(sql, tenancy))[0]!.status, "sending");
   }));
 
 Deno.test("a worker taken for dead may still say what became of its attempt", () =>
@@ -216,8 +231,7 @@ Deno.test("a worker taken for dead may still say what became of its attempt", ()
     const tenancy = await createTenancy(sql);
     await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
     const claims = await claim(sql, 10, NOW);
-    await sql`update pgmq.q_wa_outbound set vt = clock_timestamp() - interval '1 second'`;
-    await claim(sql, 10, later(61_000));
+    await sql`select switchyard.end_lost_leases(${later(61_000)}, 100)`;
     assert.deepEqual(await settle(sql, claims, accepted, later(62_000)), [true]);
     const [row] = await readMessages(sql, tenancy);
     assert.equal(row!.status, "sent");
@@ -254,11 +268,16 @@ Deno.test("a message that expired while it waited is never sent", () =>
   inFreshDatabase(async (sql) => {
     const tenancy = await createTenancy(sql);
     const expires_at = later(5_000).toISOString();
-    await enqueue(sql, tenancy, [anItem(tenancy, { expires_at }), anItem(tenancy)], NOW);
-    assert.deepEqual(await claim(sql, 10, later(5_000)), []);
-    const [first] = await readMessages(sql, tenancy);
-    assert.equal(first!.status, "expired");
-    assert.equal((await claim(sql, 10, later(6_000))).length, 1, "the next of its pair goes on");
+    const [first, second] = await enqueue(
+      sql,
+      tenancy,
+      [anItem(tenancy, { expires_at }), anItem(tenancy)],
+      NOW,
+    );
+    const claims = await claim(sql, 10, later(5_000));
+    assert.deepEqual(claims.map(({ id }) => id), [second!.id], "the next of its pair goes on");
+    const ended = (await readMessages(sql, tenancy)).find(({ id }) => id === first!.id);
+    assert.equal(ended!.status, "expired");
   }));
 
 Deno.test("a message whose slot lies beyond its expiry is accepted, harms no neighbour and expires", () =>
@@ -283,7 +302,7 @@ Deno.test("messages of a suspended tenant wait, and go when it is active again",
     assert.deepEqual(await claim(sql, 10, NOW), []);
     assert.equal((await readMessages(sql, tenancy))[0]!.status, "queued");
     await sql`update switchyard.tenants set status = 'active' where id = ${tenancy.tenantId}`;
-    assert.equal((await claim(sql, 10, later(61_000))).length, 1);
+    assert.equal((await claim(sql, 10, NOW)).length, 1);
   }));
 
 Deno.test("cancel_message() withdraws a queued message and lets the next of its pair go", () =>

@@ -1,0 +1,277 @@
+-- Claiming messages: what is due is taken from the backlog under a lease, one message of a pair at a
+-- time. The lease is the message's entry in pgmq, which lives no longer than the call.
+-- Locks nothing. Undo: drop the functions below.
+
+-- Finds the lanes that have something due, the urgent ones first and then whoever has waited longest.
+-- Paused and held senders and suspended tenants are passed over without reading one of their messages.
+create or replace function switchyard.find_due_lanes(at timestamptz, most integer)
+returns switchyard.sender_lanes[]
+language sql
+stable
+set search_path = ''
+as $$
+  select array(
+    select l from switchyard.sender_lanes l
+    join switchyard.senders s on s.id = l.sender_id
+    join switchyard.tenants t on t.id = s.tenant_id
+    where l.head_due_at <= find_due_lanes.at
+      and s.status = 'active' and coalesce(s.held_until, '-infinity') <= find_due_lanes.at
+      and t.status = 'active'
+    order by l.share = 'urgent' desc, l.head_due_at
+    limit most
+  );
+$$;
+
+-- Lets the heads of lanes follow what is left in their backlog. A lane into which something came since
+-- it was read keeps its head, which is early at worst.
+create or replace function switchyard.follow_heads(lanes switchyard.sender_lanes[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform from switchyard.sender_lanes l
+  where (l.sender_id, l.share) in (select seen.sender_id, seen.share from unnest(lanes) seen)
+  order by l.sender_id, l.share
+  for update;
+
+  update switchyard.sender_lanes l
+  set head_due_at = coalesce((
+    select m.due_at from switchyard.messages m
+    where m.sender_id = seen.sender_id and m.share = seen.share
+      and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
+    order by m.due_at, m.accepted_no
+    limit 1), 'infinity')
+  from unnest(lanes) seen
+  where l.sender_id = seen.sender_id and l.share = seen.share and l.appended = seen.appended;
+end;
+$$;
+
+-- Takes what is due in these lanes, an equal part of most from each, so that nobody's backlog stands
+-- before another's, and of each pair the first only: the others wait their turn and cost nothing
+-- meanwhile. What has expired ends here. The rest is returned in the order in which it is to go.
+create or replace function switchyard.take_due(
+  lanes switchyard.sender_lanes[], most integer, at timestamptz
+)
+returns uuid[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_due uuid[];
+  v_expired uuid[];
+begin
+  select
+    array_agg(due.id order by lane.nth, due.due_at, due.accepted_no)
+      filter (where due.expires_at > take_due.at),
+    array_agg(due.id) filter (where due.expires_at <= take_due.at)
+  into v_due, v_expired
+  from unnest(lanes) with ordinality as lane (
+    sender_id, share, next_slot_at, head_due_at, appended, nth)
+  cross join lateral (
+    select m.id, m.expires_at, m.due_at, m.accepted_no from switchyard.messages m
+    where m.sender_id = lane.sender_id and m.share = lane.share
+      and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
+      and m.due_at <= take_due.at
+    order by m.due_at, m.accepted_no
+    limit ceil(most::numeric / cardinality(lanes))
+    for no key update skip locked
+  ) due;
+  perform switchyard.expire_messages(v_expired, take_due.at) where v_expired is not null;
+  return case when v_due is not null then switchyard.take_turns(v_due[:most]) end;
+end;
+$$;
+
+-- Ends messages whose time is over before anybody called for them.
+create or replace function switchyard.expire_messages(message_ids uuid[], at timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update switchyard.messages m
+  set status = 'expired', ended_at = expire_messages.at
+  where m.id = any (message_ids);
+  perform switchyard.pass_turn(message_ids);
+end;
+$$;
+
+-- Counts what is due in the backlog, up to most: beyond that the exact number costs more than it says.
+create or replace function switchyard.count_due(at timestamptz, most integer)
+returns integer
+language sql
+stable
+set search_path = ''
+as $$
+  select count(*)::integer
+  from (
+    select from switchyard.sender_lanes l
+    cross join lateral (
+      select from switchyard.messages m
+      where m.sender_id = l.sender_id and m.share = l.share
+        and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
+        and m.due_at <= count_due.at
+      limit most
+    ) due
+    where l.head_due_at <= count_due.at
+    limit most
+  ) counted;
+$$;
+
+-- Claims up to batch messages for a lease: no other claim returns them while it lasts, and the attempt
+-- is on record before the call is made. Each message comes with the limits that hold for it now, those
+-- of its tenant unless its sender has its own, and with the depth of what is still due, up to 10,000.
+-- One claim runs at a time: a second one finds nothing, since what it would take is being taken.
+create or replace function switchyard_api.claim_messages(
+  batch integer, lease_seconds integer, worker text, at timestamptz default clock_timestamp()
+)
+returns table (
+  id uuid, attempt integer, tenant_id uuid, sender_id uuid, phone_number_id text,
+  business_account_id text, credential_version integer, recipient text, type text, content jsonb,
+  context jsonb, lane text, failure_count integer, deferral_count integer, due_at timestamptz, expires_at timestamptz,
+  limit_messages integer, limit_window_seconds integer, limit_is_of_sender boolean,
+  per_second numeric, cache_generation bigint, depth integer
+)
+language plpgsql
+security definer
+set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_lanes switchyard.sender_lanes[];
+  v_ready uuid[];
+  v_entries bigint[];
+  v_depth integer;
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('switchyard.claim_messages', 0)) then
+    return;
+  end if;
+  v_lanes := switchyard.find_due_lanes(claim_messages.at, batch);
+  if cardinality(v_lanes) = 0 then
+    return;
+  end if;
+  v_ready := switchyard.take_due(v_lanes, batch, claim_messages.at);
+  if v_ready is null then
+    perform switchyard.follow_heads(v_lanes);
+    return;
+  end if;
+  v_entries := array(
+    select entry.id
+    from pgmq.send_batch('wa_outbound', array(
+      select jsonb_build_object('id', ready.id)
+      from unnest(v_ready) with ordinality as ready (id, nth)
+      order by ready.nth), lease_seconds) with ordinality as entry (id, nth)
+    order by entry.nth);
+
+  update switchyard.messages m
+  set status = 'sending', holds_pair = true, queue_entry_id = placed.entry_id,
+    attempt_count = m.attempt_count + 1,
+    lease_expires_at = claim_messages.at + make_interval(secs => lease_seconds)
+  from unnest(v_ready, v_entries) as placed (id, entry_id)
+  where m.id = placed.id;
+  insert into switchyard.message_attempts (message_id, attempt, worker, started_at)
+  select m.id, m.attempt_count, claim_messages.worker, claim_messages.at
+  from switchyard.messages m
+  where m.id = any (v_ready);
+  perform switchyard.follow_heads(v_lanes);
+
+  -- Not in the query below, where it would be counted again for every row.
+  v_depth := switchyard.count_due(claim_messages.at, 10000);
+  return query
+  select m.id, m.attempt_count, m.tenant_id, m.sender_id, s.phone_number_id, s.business_account_id,
+    s.credential_version, m.recipient, m.type, m.content, m.context, m.lane, m.failure_count,
+    m.deferral_count, m.due_at, m.expires_at,
+    coalesce(s.limit_messages, t.limit_messages),
+    coalesce(s.limit_window_seconds, t.limit_window_seconds),
+    s.limit_messages is not null,
+    coalesce(s.slowed_per_second, s.throughput_per_second),
+    settings.cache_generation, v_depth
+  from switchyard.messages m
+  join switchyard.senders s on s.id = m.sender_id
+  join switchyard.tenants t on t.id = m.tenant_id
+  cross join switchyard.settings
+  where m.id = any (v_ready)
+  order by m.share = 'urgent' desc, m.due_at, m.accepted_no;
+end;
+$$;
+
+-- Takes back messages of workers that died in the call: unless Meta has reported on one since, its
+-- outcome is unknown and it is not sent again blindly. Entries that are no lease of any message go.
+create or replace function switchyard.end_lost_leases(at timestamptz, most integer)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_useless bigint[];
+  v_entries bigint[];
+  v_messages uuid[];
+  v_ended uuid[];
+  v_unknown uuid[];
+begin
+  select array_agg(entry.id) filter (where entry.message_id is null),
+    array_agg(entry.id) filter (where entry.message_id is not null),
+    array_agg(entry.message_id) filter (where entry.message_id is not null)
+  into v_useless, v_entries, v_messages
+  from (
+    select q.msg_id as id, m.id as message_id
+    from pgmq.q_wa_outbound q
+    left join switchyard.messages m on m.queue_entry_id = q.msg_id
+      and m.id = case when pg_input_is_valid(q.message ->> 'id', 'uuid')
+        then (q.message ->> 'id')::uuid end
+    where m.lease_expires_at <= end_lost_leases.at
+      or m.id is null and q.vt <= clock_timestamp()
+    limit most
+  ) entry;
+  perform pgmq.delete('wa_outbound', v_useless) where v_useless is not null;
+  if v_entries is null then
+    return;
+  end if;
+  -- In the order of settling.
+  perform from switchyard.messages m where m.id = any (v_messages) order by m.id for no key update;
+
+  with taken_back as (
+    update switchyard.messages m
+    set status = case m.status when 'sending' then 'outcome_unknown' else m.status end,
+      unknown_until = case m.status when 'sending'
+        then end_lost_leases.at + interval '1 minute' end,
+      queue_entry_id = null, lease_expires_at = null
+    from unnest(v_entries, v_messages) as entry (id, message_id)
+    where m.id = entry.message_id and m.queue_entry_id = entry.id
+      and m.lease_expires_at <= end_lost_leases.at
+    returning m.id, m.attempt_count, m.status
+  ), finished as (
+    update switchyard.message_attempts a
+    set finished_at = end_lost_leases.at,
+      outcome = case t.status when 'outcome_unknown' then 'unknown' else 'accepted' end,
+      error = case t.status when 'outcome_unknown' then '{"cause": "worker_lost"}'::jsonb end
+    from taken_back t
+    where a.message_id = t.id and a.attempt = t.attempt_count and a.outcome is null
+  )
+  select array_agg(id) filter (where status <> 'outcome_unknown'),
+    array_agg(id) filter (where status = 'outcome_unknown')
+  into v_ended, v_unknown
+  from taken_back;
+  perform pgmq.delete('wa_outbound', v_entries);
+  perform switchyard.pass_turn(v_ended) where v_ended is not null;
+  perform switchyard.yield_turns(v_unknown) where v_unknown is not null;
+end;
+$$;
+
+-- Says when the next message of the backlog may go; null when nothing waits that may.
+create or replace function switchyard_api.next_due_at()
+returns timestamptz
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select min(greatest(l.head_due_at, s.held_until))
+  from switchyard.sender_lanes l
+  join switchyard.senders s on s.id = l.sender_id
+  join switchyard.tenants t on t.id = s.tenant_id
+  where l.head_due_at < 'infinity' and s.status = 'active' and t.status = 'active';
+$$;
+
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;
