@@ -76,12 +76,9 @@ export async function addSender({ call, request, actor, param }: Command): Promi
   }
 }
 
-/**
- * Replaces the token of a sender: every claim after this uses the new one. What the old one was refused
- * for says nothing of it, so the tenant's breaker is closed.
- */
+/** Replaces the token of a sender: every claim after this uses the new one, and what waited for it goes. */
 export async function rotateCredential(command: Command): Promise<Response> {
-  const { call, request, actor, param, breakers, log } = command;
+  const { call, request, actor, param } = command;
   if (!META_ID.test(param("phone_number_id"))) return noSuchSender();
   const body = await parseBody(credentialBody, request, MAX_BODY_BYTES);
   if (!body.ok) return body.response;
@@ -95,8 +92,6 @@ export async function rotateCredential(command: Command): Promise<Response> {
   );
   switch (rotated.outcome) {
     case "rotated":
-      await breakers?.reset(`tenant:${param("id")}`)
-        .catch((error) => log.warn("breakers.unreachable", { error }));
       return Response.json({ credential_version: rotated.credential_version });
     case "sender_not_found":
       return noSuchSender();

@@ -38,6 +38,14 @@ interface Ready {
   admission: Admission;
 }
 
+/** What the calls of a claim have shown, for those that come after them. */
+interface Found {
+  /** Until when a breaker holds a sender back. */
+  holds: Map<string, number>;
+  /** Which version of a sender's credential was refused. */
+  refused: Map<string, number>;
+}
+
 const CREDENTIAL_RETRY_MS = 10_000;
 
 /** What was asked for a claim as a whole, before its first call. */
@@ -59,7 +67,7 @@ export async function dispatch(
   at: Dispatching,
 ): Promise<void> {
   const preparing = prepare(deps, claimed);
-  const holds = new Map<string, number>();
+  const found: Found = { holds: new Map(), refused: new Map() };
   // In the pool from the beginning: who claims next sees that these wait.
   const all = await Promise.allSettled(
     claimed.map((message, i) =>
@@ -67,12 +75,12 @@ export async function dispatch(
         const { scopes, credentials, gate, admissions } = await preparing;
         const [credential, admission] = [credentials[i]!, admissions[i]!];
         const ready = { message, scopes: scopes[i]!, credential, admission };
-        await at.settler.settle(message, await attempt(deps, gate, ready, at, holds));
+        await at.settler.settle(message, await attempt(deps, gate, ready, at, found));
       })
     ),
   );
   const { gate } = await preparing;
-  await Promise.all([gate.close(), ...holdSenders(deps.queue, holds)]);
+  await Promise.all([gate.close(), ...holdSenders(deps.queue, found.holds)]);
   const failed = all.find((it) => it.status === "rejected");
   if (failed) throw failed.reason;
 }
@@ -128,7 +136,7 @@ async function attempt(
   gate: BreakerGate,
   { message, scopes, credential, admission }: Ready,
   { lastCallMs }: Dispatching,
-  holds: Map<string, number>,
+  { holds, refused }: Found,
 ): Promise<Settlement> {
   const nowMs = deps.now();
   const defer = (by: string, untilMs: number) => deferral(message, by, untilMs, nowMs);
@@ -137,6 +145,10 @@ async function attempt(
   }
   if (!admission.admitted) return defer(`limit:${admission.by}`, admission.atMs);
   if (nowMs > lastCallMs) return defer("lease", nowMs);
+  // Due at once: the sender is paused until it has another token.
+  if (refused.get(message.senderId) === message.credentialVersion) {
+    return defer("credential:refused", nowMs);
+  }
   const entry = gate.enter(scopes);
   if (!entry.allowed) {
     noteHold(holds, message, entry);
@@ -144,6 +156,9 @@ async function attempt(
   }
   const outcome = await call(deps, message, credential.accessToken);
   gate.note(scopes, judgeOutcome(outcome));
+  if (outcome.kind === "credential_refused") {
+    refused.set(message.senderId, message.credentialVersion);
+  }
   return settlementOf(message, outcome, deps);
 }
 

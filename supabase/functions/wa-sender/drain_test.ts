@@ -41,7 +41,7 @@ const REFUSED: SendOutcome = {
   fbtrace_id: null,
   http_status: 401,
   cause: "token_invalid",
-  scope: "tenant",
+  scope: "sender",
   max_tries: 2,
   alert: true,
 };
@@ -278,6 +278,23 @@ Deno.test("a refused token that is still the current one is not tried twice", as
   await drain(deps, LIMITS, goOn);
   assert.equal(calls, 1);
   assert.equal(settlements[0]!.outcome, "retry");
+});
+
+Deno.test("what is left of a claim is not called with a token that was refused in it", async () => {
+  let calls = 0;
+  const send = ({ senderId }: ClaimedMessage) => {
+    calls += 1;
+    return Promise.resolve(senderId === "s1" ? REFUSED : ACCEPTED);
+  };
+  const messages = [1, 2, 3].map(aMessage).concat({ ...aMessage(4), senderId: "s2" });
+  const { deps, settlements } = setup(messages, { send });
+  await drain(deps, { ...LIMITS, concurrency: 1 }, goOn);
+  const settled = Object.fromEntries(
+    settlements.map((it) => [it.id, it.outcome === "deferred" ? it.waiting_for : it.outcome]),
+  );
+  const waits = "credential:refused";
+  assert.deepEqual(settled, { m1: "retry", m2: waits, m3: waits, m4: "accepted" });
+  assert.equal(calls, 2);
 });
 
 Deno.test("a message whose credential cannot be had is put back without a call", async () => {

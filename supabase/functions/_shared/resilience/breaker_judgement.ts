@@ -34,6 +34,8 @@ const ABORTED = "aborted";
 
 const NOTHING_SAID: Judgement = { succeeded: [], failed: [], pauseMs: 0, named: false };
 const ALL_WELL: Judgement = { ...NOTHING_SAID, succeeded: WAY };
+/** What stops a refused token is the pause of its sender, which ends with another token and not before. */
+const OF_NO_BREAKER: Judgement = { ...NOTHING_SAID, succeeded: ["app"] };
 
 /**
  * Says of which scopes an outcome is a failure (R19's failure test). A message or recipient that is
@@ -46,7 +48,7 @@ export function judgeOutcome(outcome: SendOutcome): Judgement {
     case "unknown":
       return outcome.reason === ABORTED ? NOTHING_SAID : unexplained();
     case "credential_refused":
-      return brokenAt(outcome.scope, 0);
+      return OF_NO_BREAKER;
     case "rejected":
       return outcome.pause_ms === null ? ALL_WELL : brokenAt(outcome.scope, outcome.pause_ms);
     case "retry":

@@ -39,7 +39,7 @@ const rows: [what: string, outcome: SendOutcome, failed: string[], succeeded: st
     "app",
     "tenant",
   ]],
-  ["a token that is refused (190)", refused(190, 401), ["tenant"], ["app"]],
+  ["a token that is refused (190)", refused(190, 401), [], ["app"]],
   ["an account that is locked (131031)", refused(131031), ["tenant"], ["app"]],
   ["an app that calls too often (4)", refused(4), ["app"], []],
   ["an unexplained refusal (131000)", refused(131000, 500), ["app", "tenant"], []],
@@ -81,7 +81,7 @@ for (const { code, subcode, details, scope, outcome, cause, pause_ms } of GRAPH_
   if (subcode !== undefined || details !== undefined) continue;
   Deno.test(`${code} (${cause}) fails its own scope or none, unless it is unexplained`, () => {
     const { failed, named } = judgeOutcome(refused(code));
-    const isAnswerOnly = outcome === "dead" && pause_ms === null;
+    const isAnswerOnly = outcome === "credential" || outcome === "dead" && pause_ms === null;
     const isNobodys = scope === "pair" || scope === "none" || isAnswerOnly;
     if (named || failed.length === 0) assert.deepEqual(failed, isNobodys ? [] : [scope]);
     else assert.ok(outcome === "retry" && (scope === "app" || scope === "none"));

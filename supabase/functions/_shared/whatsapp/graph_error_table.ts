@@ -331,14 +331,15 @@ function pause(
   return rule(code, cause, title, "pause", { ...waits, ...details });
 }
 
-// The token may have been replaced meanwhile: one more try, with a freshly read one.
+// The token may have been replaced meanwhile: one more try, with a freshly read one. Each sender has a
+// token of its own, so what is refused of one says nothing of the tenant's others.
 function credential(
   codes: Codes,
   cause: string,
   title: string,
   details: Details = {},
 ): GraphErrorRule {
-  const twice = { scope: "tenant", max_tries: 2, alert: true } as const;
+  const twice = { scope: "sender", max_tries: 2, alert: true } as const;
   return rule(codes, cause, title, "credential", { ...twice, ...details });
 }
 

@@ -7,7 +7,7 @@ import type { GraphErrorRule } from "./graph_error_table.ts";
 type Decision = `${GraphErrorRule["outcome"]} ${GraphErrorRule["scope"]}`;
 
 const decisions: [decision: Decision, codes: number[]][] = [
-  ["credential tenant", [0, 3, 10, 102, 104, 190, 200, 201, 250, 299, 131005]],
+  ["credential sender", [0, 3, 10, 102, 104, 190, 200, 201, 250, 299, 131005]],
   ["retry app", [2, 4, 341, 613, 131016]],
   ["retry business_account", [80007, 80008]],
   ["retry sender", [130429]],
