@@ -1,5 +1,6 @@
 import { DatabaseError } from "../_shared/database.ts";
 import type { ClaimedEvent, EventEffect, InboundQueue } from "../_shared/queue/inbound.ts";
+import { retry } from "../_shared/resilience/retry.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
 import { effectOf } from "./effect.ts";
 
@@ -22,6 +23,8 @@ export interface DrainReport {
 export interface DrainDeps {
   queue: InboundQueue;
   now: () => number;
+  sleep: (ms: number) => Promise<void>;
+  random: () => number;
   log: Log;
 }
 
@@ -32,6 +35,9 @@ interface Application {
 
 /** An event that fails is tried this often in all, with these waits between. */
 const RETRY_DELAYS_SECONDS = [10, 60];
+/** A lost race, or a restart of Postgres: about 9 s in all, within the lease. */
+const MAX_TRIES_AT_ONCE = 7;
+const BACKOFF = { baseMs: 200, capMs: 3_000 };
 
 /**
  * Applies what is stored, each event exactly once, until nothing is left, the limits are reached or
@@ -62,13 +68,24 @@ export async function drain(
   return report;
 }
 
+// While the database is away the events wait for nobody else: trying again beats the end of the lease.
+function apply({ queue, sleep, random }: DrainDeps, applications: Application[]) {
+  return retry(() => queue.apply(applications), {
+    maxTries: MAX_TRIES_AT_ONCE,
+    isTransient: (error) => error instanceof DatabaseError && error.unavailable,
+    backoff: BACKOFF,
+    sleep,
+    random,
+  });
+}
+
 async function applyTogether(
   deps: DrainDeps,
   applications: Application[],
   report: DrainReport,
 ): Promise<void> {
   try {
-    count(report, applications, await deps.queue.apply(applications));
+    count(report, applications, await apply(deps, applications));
   } catch (error) {
     if (!(error instanceof DatabaseError) || error.unavailable) throw error;
     for (const application of applications) await applyAlone(deps, application, report);
@@ -82,7 +99,7 @@ async function applyAlone(
 ): Promise<void> {
   const { event } = application;
   try {
-    count(report, [application], await deps.queue.apply([application]));
+    count(report, [application], await apply(deps, [application]));
   } catch (error) {
     if (!(error instanceof DatabaseError) || error.unavailable) throw error;
     const delay = RETRY_DELAYS_SECONDS[event.attempt - 1];
@@ -91,7 +108,7 @@ async function applyAlone(
     const effect: EventEffect = delay === undefined
       ? { action: "dead", reason }
       : { action: "retry", delay_seconds: delay, reason };
-    count(report, [{ event, effect }], await deps.queue.apply([{ event, effect }]));
+    count(report, [{ event, effect }], await apply(deps, [{ event, effect }]));
   }
 }
 

@@ -26,6 +26,7 @@ function setup(
 ) {
   const waiting = [...events];
   const applied: [id: number, action: string][] = [];
+  const waits: number[] = [];
   let handedOn = 0;
   const deps = {
     queue: {
@@ -45,9 +46,14 @@ function setup(
       },
     },
     now: () => 0,
+    sleep: (ms: number) => {
+      waits.push(ms);
+      return Promise.resolve();
+    },
+    random: () => 1,
     log: createLog({ write: () => {}, now: () => 0, fields: {} }),
   };
-  return { deps, applied, handOns: () => handedOn };
+  return { deps, applied, waits, handOns: () => handedOn };
 }
 
 function refuse(id: number) {
@@ -59,6 +65,10 @@ function refuse(id: number) {
       throw new DatabaseError("Cannot apply_events: bad", { code: "22003", unavailable: false });
     }
   };
+}
+
+function away(code: string): DatabaseError {
+  return new DatabaseError("Cannot apply_events: away", { code, unavailable: true });
 }
 
 Deno.test("a drain applies everything that waits, batch by batch", async () => {
@@ -82,12 +92,27 @@ Deno.test("an event that failed three times is dead", async () => {
   assert.equal(report.dead, 1);
 });
 
-Deno.test("a database that is away fails the drain: the leases end and nothing is dead", async () => {
-  const { deps, applied } = setup([anEvent(1)], () => {
-    throw new DatabaseError("Cannot apply_events: away", { code: "08006", unavailable: true });
+for (const code of ["40001", "40P01", "08006", "57P01"]) {
+  Deno.test(`a batch that the database did not take this once (${code}) is applied in the same drain`, async () => {
+    let refusals = 2;
+    const { deps, applied, waits } = setup([anEvent(1), anEvent(2)], () => {
+      refusals -= 1;
+      if (refusals >= 0) throw away(code);
+    });
+    const report = await drain(deps, LIMITS, new AbortController().signal);
+    assert.deepEqual(applied, [[1, "status"], [2, "status"]]);
+    assert.deepEqual([report.applied, report.duplicates], [2, 0]);
+    assert.deepEqual(waits, [200, 400]);
+  });
+}
+
+Deno.test("a database that stays away fails the drain within its lease: nothing is dead", async () => {
+  const { deps, applied, waits } = setup([anEvent(1)], () => {
+    throw away("08006");
   });
   await assert.rejects(drain(deps, LIMITS, new AbortController().signal), /away/);
   assert.deepEqual(applied, []);
+  assert.ok(waits.reduce((sum, ms) => sum + ms, 0) < 10_000);
 });
 
 Deno.test("a drain that has spent its events hands on", async () => {

@@ -25,7 +25,8 @@ const stopping = new AbortController();
 runtime.onShutdown((reason) => stopping.abort(reason));
 
 const queue = createInboundQueue(call, { leaseSeconds: LEASE_SECONDS });
-const drainNow = () => drain({ queue, now: runtime.now, log }, LIMITS, stopping.signal);
+const { now, sleep, random } = runtime;
+const drainNow = () => drain({ queue, now, sleep, random, log }, LIMITS, stopping.signal);
 const handler = createDrainEndpoint({
   identify,
   drainNow,
