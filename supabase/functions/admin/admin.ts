@@ -5,6 +5,7 @@ import { createRouter, route } from "../_shared/http/router.ts";
 import type { Route } from "../_shared/http/router.ts";
 import type { Handler } from "../_shared/http/serve.ts";
 import { createApiKey, setMember } from "./access.ts";
+import { listAttention } from "./attention.ts";
 import { listAudit } from "./audit.ts";
 import { isolateBreaker, listBreakers, resetBreaker } from "./breakers.ts";
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
@@ -45,6 +46,7 @@ export function createHandler(deps: AdminDeps): Handler {
   route(router, "/breakers", { GET: may("run_platform", listBreakers) });
   route(router, "/breakers/:scope/reset", { POST: may("run_platform", resetBreaker) });
   route(router, "/breakers/:scope/isolate", { POST: may("run_platform", isolateBreaker) });
+  route(router, "/attention", { GET: may("read_settings", listAttention) });
   route(router, "/audit", { GET: may("read_settings", listAudit) });
 
   route(router, "/tenants/:id/callbacks", { POST: mayInTenant("change_settings", notBuilt) });

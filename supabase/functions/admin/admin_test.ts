@@ -39,6 +39,7 @@ const answers: Record<string, unknown> = {
   set_member: { outcome: "set" },
   bump_cache_generation: 7,
   invalidate_credential: { outcome: "invalidated" },
+  list_attention: [],
   list_audit: [],
 };
 
@@ -186,6 +187,7 @@ const routes: [method: string, path: string, body: unknown, roles: Role[]][] = [
   ["GET", "/cache/stats", undefined, []],
   ["POST", "/cache/clear", undefined, []],
   ["POST", "/cache/invalidate", { phone_number_id: "5" }, []],
+  ["GET", "/attention", undefined, everybody],
   ["GET", "/audit", undefined, everybody],
 ];
 
@@ -343,6 +345,15 @@ Deno.test("audit pages back from the newest entry, of the caller's tenant alone"
     page_limit: 2,
   });
 });
+
+for (const [caller, whose] of [[user("viewer"), tenantId], [secret, null]] as const) {
+  Deno.test(`attention of a ${caller.kind} caller is that of ${whose ?? "all tenants"}`, async () => {
+    const list_attention = [{ phone_number_id: "5", cause: "token_expired" }];
+    const { ask, calls } = setup({ caller, rpc: { list_attention } });
+    assert.deepEqual(await (await ask("GET", "/attention")).json(), { attention: list_attention });
+    assert.deepEqual(calls[0]?.args, { wanted_tenant_id: whose });
+  });
+}
 
 Deno.test("audit of a secret caller is that of all tenants and ends with a short page", async () => {
   const { ask, calls } = setup({ rpc: { list_audit: [{ id: 1 }] } });
