@@ -104,7 +104,7 @@ end;
 $$;
 
 -- Replaces a sender's token. The version moves in the same transaction: no claim after the commit
--- carries the old one.
+-- carries the old one. What waited for a token is due at once.
 create or replace function switchyard_api.rotate_credential(
   tenant_id uuid, phone_number_id text, access_token text, actor jsonb
 )
@@ -116,6 +116,13 @@ as $$
 declare
   v_sender switchyard.senders;
 begin
+  perform switchyard.release_messages(
+    array['credential:not_found', 'credential:unavailable', 'credential:refused'],
+    array(
+      select s.id from switchyard.senders s
+      where s.tenant_id = rotate_credential.tenant_id
+        and s.phone_number_id = rotate_credential.phone_number_id),
+    5000, clock_timestamp());
   update switchyard.senders s
   set credential_version = s.credential_version + 1, held_until = null
   where s.tenant_id = rotate_credential.tenant_id

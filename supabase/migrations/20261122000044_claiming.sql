@@ -97,6 +97,7 @@ end;
 $$;
 
 -- Counts what is due in the backlog, up to most: beyond that the exact number costs more than it says.
+-- What nobody may claim now is no load.
 create or replace function switchyard.count_due(at timestamptz, most integer)
 returns integer
 language sql
@@ -106,6 +107,8 @@ as $$
   select count(*)::integer
   from (
     select from switchyard.sender_lanes l
+    join switchyard.senders s on s.id = l.sender_id
+    join switchyard.tenants t on t.id = s.tenant_id
     cross join lateral (
       select from switchyard.messages m
       where m.sender_id = l.sender_id and m.share = l.share
@@ -114,6 +117,8 @@ as $$
       limit most
     ) due
     where l.head_due_at <= count_due.at
+      and s.status = 'active' and coalesce(s.held_until, '-infinity') <= count_due.at
+      and t.status = 'active'
     limit most
   ) counted;
 $$;

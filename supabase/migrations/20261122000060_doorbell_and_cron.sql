@@ -63,6 +63,7 @@ begin
   perform switchyard.end_lost_leases(tick.at, 1000);
   perform switchyard.resolve_unknown_messages(tick.at, 1000);
   perform switchyard.speed_up_senders(tick.at);
+  perform switchyard.bury_messages_of_removed(tick.at, 1000);
 
   if switchyard_api.next_due_at() <= tick.at then
     perform switchyard.ring_doorbell('wa-sender');

@@ -2,8 +2,8 @@
 -- holds that a breaker put on senders.
 -- Locks nothing. Undo: drop the function below.
 
--- Writes down that an operator reset or isolated a breaker; after a reset nothing that it held back
--- waits for the moment that it had named. A tenant's own breaker is in the audit log
+-- Writes down that an operator reset or isolated a breaker; a reset ends the holds on senders, and
+-- release_held_messages() makes due what waited for it. A tenant's own breaker is in the audit log
 -- of that tenant; those of all others are for the operators of the platform.
 create or replace function switchyard_api.note_breaker_change(scope text, action text, actor jsonb)
 returns void

@@ -225,6 +225,7 @@ export type Database = {
         };
         Returns: Json;
       };
+      "release_held_messages": { Args: { "at"?: string; "scope": string }; Returns: number };
       "release_wallet_hold": {
         Args: {
           "actor": Json;

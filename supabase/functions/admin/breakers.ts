@@ -6,6 +6,8 @@ import type { BreakerConsole, Command } from "./command.ts";
 type Asked<Value> = { ok: true; value: Value } | { ok: false; response: Response };
 
 const RETRY_AFTER_SECONDS = 5;
+/** Of 5,000 messages each: what waits beyond it goes at the moment that the breaker had named. */
+const MAX_RELEASES = 40;
 
 /** Tells the breakers in use, the troubled ones first. */
 export async function listBreakers(command: Command): Promise<Response> {
@@ -13,9 +15,14 @@ export async function listBreakers(command: Command): Promise<Response> {
   return listed.ok ? Response.json({ breakers: listed.value }) : listed.response;
 }
 
-/** Closes a breaker, as after its cause was put right or a mistaken isolation. */
+/**
+ * Closes a breaker, as after its cause was put right or a mistaken isolation. What it held back is due
+ * at once; whoever was cut off repeats the call.
+ */
 export async function resetBreaker(command: Command): Promise<Response> {
-  return await change(command, "reset", (breakers, scope) => breakers.reset(scope));
+  const answer = await change(command, "reset", (breakers, scope) => breakers.reset(scope));
+  if (answer.ok) await releaseHeldMessages(command);
+  return answer;
 }
 
 /** Holds everything of a scope back until it is reset, whether it was ever heard of or not. */
@@ -37,6 +44,14 @@ async function change(
   log.info(action === "reset" ? "breaker.reset" : "breaker.isolated", { scope });
   await call("note_breaker_change", { scope, action, actor });
   return Response.json(steered.value);
+}
+
+// In parts, so that no transaction is long however many wait.
+async function releaseHeldMessages({ call, param }: Command): Promise<void> {
+  for (let i = 0; i < MAX_RELEASES; i++) {
+    const released = await call("release_held_messages", { scope: param("scope") });
+    if (released === 0) return;
+  }
 }
 
 async function ask<Value>(

@@ -21,11 +21,15 @@ function breakerConsole(overrides: Partial<BreakerConsole> = {}): BreakerConsole
   };
 }
 
-function setup(breakers: BreakerConsole | null = breakerConsole(), caller = secret) {
+function setup(
+  breakers: BreakerConsole | null = breakerConsole(),
+  caller = secret,
+  released: number[] = [],
+) {
   const calls: { name: string; args: unknown }[] = [];
   const call = ((name: string, args: unknown) => {
     calls.push({ name, args });
-    return Promise.resolve(null);
+    return Promise.resolve(name === "release_held_messages" ? released.shift() ?? 0 : null);
   }) as unknown as CallRpc;
   const now = () => 0;
   const log = createLog({ write: () => {}, now, fields: {} });
@@ -50,23 +54,36 @@ Deno.test("GET breakers lists them with their statistics", async () => {
   assert.deepEqual(await response.json(), { breakers: [statisticsOf(scope, NEW_BREAKER, 0)] });
 });
 
-for (const [action, state] of [["reset", "closed"], ["isolate", "isolated"]] as const) {
-  Deno.test(`POST ${action} changes the breaker, tells its state and writes the audit log`, async () => {
-    const { ask, calls } = setup();
-    const response = await ask("POST", pathOf(scope, action));
-    assert.equal(response.status, 200);
-    const told = await response.json();
-    assert.deepEqual([told.scope, told.state], [scope, state]);
-    assert.deepEqual(calls, [{
-      name: "note_breaker_change",
-      args: {
-        scope,
-        action: action === "reset" ? "reset" : "isolated",
-        actor: { kind: "secret", request_id: "r" },
-      },
-    }]);
-  });
-}
+const actor = { kind: "secret", request_id: "r" };
+
+Deno.test("POST isolate changes the breaker, tells its state and writes the audit log", async () => {
+  const { ask, calls } = setup();
+  const response = await ask("POST", pathOf(scope, "isolate"));
+  assert.equal(response.status, 200);
+  const told = await response.json();
+  assert.deepEqual([told.scope, told.state], [scope, "isolated"]);
+  const args = { scope, action: "isolated", actor };
+  assert.deepEqual(calls, [{ name: "note_breaker_change", args }]);
+});
+
+Deno.test("POST reset closes the breaker, writes the audit log and lets go of all that it held back", async () => {
+  const { ask, calls } = setup(breakerConsole(), secret, [5_000, 5_000, 17, 0]);
+  const response = await ask("POST", pathOf(scope, "reset"));
+  assert.equal(response.status, 200);
+  const told = await response.json();
+  assert.deepEqual([told.scope, told.state], [scope, "closed"]);
+  const release = { name: "release_held_messages", args: { scope } };
+  assert.deepEqual(calls, [
+    { name: "note_breaker_change", args: { scope, action: "reset", actor } },
+    ...[release, release, release, release],
+  ]);
+});
+
+Deno.test("POST reset ends though messages are held back as fast as they are let go", async () => {
+  const { ask, calls } = setup(breakerConsole(), secret, Array(1_000).fill(5_000));
+  assert.equal((await ask("POST", pathOf(scope, "reset"))).status, 200);
+  assert.ok(calls.length < 50);
+});
 
 Deno.test("POST reset of a breaker nothing was heard of answers 404", async () => {
   const { ask, calls } = setup(breakerConsole({ reset: () => Promise.resolve(null) }));
