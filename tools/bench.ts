@@ -3,7 +3,7 @@
  * `deno task bench` runs every benchmark in bench/, `deno task bench <name>` one; `--json` prints one
  * JSON object a benchmark. Fails when a figure misses the bar that the project promises.
  */
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { type Bench, type Figure, meetsBars } from "../bench/figures.ts";
 import { repository } from "./functions.ts";
 import { runCommand } from "./run_command.ts";
@@ -14,6 +14,8 @@ interface Result {
   at: string;
   commit: string;
   machine: { cpu: string; cores: number; memory_gb: number; system: string; deno: string };
+  /** What else the machine did: the mean of the last minute, before and after. */
+  load: { before: number; after: number };
   figures: Figure[];
   notes: Record<string, unknown>;
   met: boolean;
@@ -49,6 +51,7 @@ async function listBenches(): Promise<string[]> {
 async function measure(name: string): Promise<Result> {
   const loaded: { bench: Bench } = await import(`../bench/${name}_bench.ts`);
   const notes: Record<string, unknown> = {};
+  const before = loadOfLastMinute();
   const figures = await loaded.bench.run((name, value) => void (notes[name] = value));
   return {
     bench: name,
@@ -56,6 +59,7 @@ async function measure(name: string): Promise<Result> {
     at: new Date().toISOString(),
     commit: (await runCommand("git", ["describe", "--always", "--dirty"])).stdout.trim(),
     machine: describeMachine(),
+    load: { before, after: loadOfLastMinute() },
     figures,
     notes,
     met: figures.every(meetsBars),
@@ -73,7 +77,11 @@ function describeMachine(): Result["machine"] {
   };
 }
 
-function describe({ bench, claim, commit, machine, figures }: Result): string {
+function loadOfLastMinute(): number {
+  return Number(loadavg()[0]!.toFixed(1));
+}
+
+function describe({ bench, claim, commit, machine, load, figures }: Result): string {
   const lines = figures.map((figure) => {
     const bars = [
       ...(figure.atMost === undefined ? [] : [`at most ${figure.atMost}`]),
@@ -82,7 +90,9 @@ function describe({ bench, claim, commit, machine, figures }: Result): string {
     const verdict = bars === "" ? "" : meetsBars(figure) ? `  (${bars})` : `  MISSED (${bars})`;
     return `  ${figure.name.padEnd(32)} ${figure.value.toPrecision(4)} ${figure.unit}${verdict}`;
   });
-  const where = `${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB, commit ${commit}`;
+  const where =
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memory_gb} GB, commit ${commit}, ` +
+    `load ${load.before} before and ${load.after} after`;
   return [`${bench}: ${claim}`, `  ${where}`, ...lines].join("\n");
 }
 

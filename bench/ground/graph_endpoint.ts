@@ -12,11 +12,21 @@ export interface GraphEndpoint extends AsyncDisposable {
   forget(): Promise<void>;
 }
 
-/** Starts it; for `await using`. `records` keeps when each message came, which costs it a little. */
-export async function startGraphEndpoint(options: { records: boolean }): Promise<GraphEndpoint> {
+/**
+ * Starts it; for `await using`. `records` keeps when each message came, which costs it a little; calls
+ * of the senders in `failing`, by their phone_number_id, fail.
+ */
+export async function startGraphEndpoint(
+  options: { records: boolean; failing?: string[] },
+): Promise<GraphEndpoint> {
+  const { records, failing = [] } = options;
   const program = startProgram({
     command: Deno.execPath(),
-    args: ["run", "--allow-net", PROGRAM, ...options.records ? ["--record"] : []],
+    args: [
+      ...["run", "--allow-net", PROGRAM],
+      ...records ? ["--record"] : [],
+      ...failing.map((phoneNumberId) => `--fail=${phoneNumberId}`),
+    ],
   });
   const url = await program.line();
   return {

@@ -1,6 +1,7 @@
 /**
  * Answers like Meta's send endpoint, as cheaply as a server in JavaScript can. GET tells how many calls
- * came; with --record, when each message came as well, by the id that it carries.
+ * came; with --record, when each message came as well, by the id that it carries. The senders that
+ * --fail=<phone_number_id> name get Meta's "Something went wrong" for every call.
  */
 import { pid } from "node:process";
 
@@ -9,6 +10,11 @@ const answer = (wamid: string) =>
   `"messages":[{"id":"${wamid}"}]}`;
 const headers = { "content-type": "application/json" };
 const records = Deno.args.includes("--record");
+const failing = Deno.args.filter((arg) => arg.startsWith("--fail="))
+  .map((arg) => `/${arg.slice("--fail=".length)}/`);
+const refusal = {
+  error: { message: "(#131000) Something went wrong", code: 131000, fbtrace_id: "AbCdEf" },
+};
 const arrivals: [id: string, at: number][] = [];
 let calls = 0;
 
@@ -27,6 +33,9 @@ Deno.serve({
   const at = Date.now();
   const sent = await request.text();
   if (records) arrivals.push([idOf(sent), at]);
+  if (failing.some((part) => request.url.includes(part))) {
+    return Response.json(refusal, { status: 500 });
+  }
   return new Response(answer(`wamid.${pid}.${++calls}`), { headers });
 });
 

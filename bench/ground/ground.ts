@@ -28,7 +28,7 @@ const TEMPLATE = "migrated";
 export async function startGround(): Promise<Ground> {
   const dir = await Deno.makeTempDir({ prefix: "switchyard-bench-" });
   const server = await startPostgres({ dir, port: 0, log: () => {} });
-  const admin = open(server.url, 1);
+  const admin = openDatabase(server.url, 1);
   async function dispose(): Promise<void> {
     await admin.end({ timeout: 1 });
     await server.stop();
@@ -60,7 +60,7 @@ async function createDatabase(
   const template = kind === "migrated" ? TEMPLATE : "template1";
   await admin`create database ${admin(name)} template ${admin(template)}`;
   const url = at(serverUrl, name);
-  const sql = open(url, 4);
+  const sql = openDatabase(url, 4);
   return {
     url,
     sql,
@@ -71,7 +71,8 @@ async function createDatabase(
   };
 }
 
-function open(url: string, max: number): Sql {
+/** Connects with so many connections at most, reading bigint as a number. */
+export function openDatabase(url: string, max: number): Sql {
   return postgres(url, {
     max,
     onnotice: () => {},

@@ -23,14 +23,19 @@ export async function createTenants(
         ->> 'id' as id`;
     await sql`
       update switchyard.tenants set limit_messages = ${UNLIMITED} where id = ${tenant!.id}`;
-    const senders = Array.from(
-      { length: shape.sendersEach },
-      (_, index) => String(100_000_000_000_000 + nth * shape.sendersEach + index),
-    );
+    const senders = sendersOf(nth, shape.sendersEach);
     for (const phoneNumberId of senders) await addSender(sql, tenant!.id, phoneNumberId);
     made.push({ id: tenant!.id, senders });
   }
   return made;
+}
+
+/** The phone_number_ids of the nth tenant that createTenants() makes, from 0. */
+export function sendersOf(nth: number, sendersEach: number): string[] {
+  return Array.from(
+    { length: sendersEach },
+    (_, index) => String(100_000_000_000_000 + nth * sendersEach + index),
+  );
 }
 
 async function addSender(sql: Sql, tenantId: string, phoneNumberId: string): Promise<void> {

@@ -1,0 +1,84 @@
+import type { Bench, Figure, Note } from "./figures.ts";
+import { percentile } from "./figures.ts";
+import { type IsolationGround, type Probe, startIsolationGround } from "./isolation_ground.ts";
+
+const BACKLOG = 100_000;
+const LIMITED_BACKLOG = 10_000;
+const ROUNDS = 3;
+const PROBES_EACH = 60;
+const PER_SECOND = 20;
+const WARM_UP = 20;
+
+type Delays = Record<Probe, number[]>;
+
+/** What happens at the neighbours while the probes are sent, each in turn, so that noise meets all. */
+const SITUATIONS = {
+  idle: ["quiet_normal", "quiet_urgent"],
+  draining: ["quiet_normal", "quiet_urgent", "busy_urgent"],
+  limited: ["quiet_normal", "quiet_urgent"],
+  broken: ["quiet_normal", "quiet_urgent"],
+} as const satisfies Record<string, readonly Probe[]>;
+type Situation = keyof typeof SITUATIONS;
+
+/** Messages one by one from the caller's request to the Graph API, beside a neighbour in trouble. */
+export const bench: Bench = {
+  claim: "beside 100,000 messages of a neighbour a message takes at most twice its time when idle",
+
+  async run(note) {
+    note("configuration", { BACKLOG, LIMITED_BACKLOG, ROUNDS, PROBES_EACH, PER_SECOND });
+    await using ground = await startIsolationGround();
+    await ground.send(["quiet_normal", "quiet_urgent", "busy_urgent"], WARM_UP, PER_SECOND);
+    await ground.hold(["busy", "limited", "broken"]);
+    await ground.enqueue("busy", BACKLOG);
+    const rounds = [];
+    for (let nth = 0; nth < ROUNDS; nth++) {
+      const round: Partial<Record<Situation, Delays>> = {};
+      for (const situation of Object.keys(SITUATIONS) as Situation[]) {
+        round[situation] = await play(ground, situation);
+      }
+      rounds.push(round as Record<Situation, Delays>);
+    }
+    note("left_of_backlog", await ground.left("busy"));
+    return compare(rounds, note);
+  },
+};
+
+async function play(ground: IsolationGround, situation: Situation): Promise<Delays> {
+  if (situation === "limited" || situation === "broken") {
+    await ground.enqueue(situation, LIMITED_BACKLOG);
+  }
+  if (situation === "draining") await ground.release("busy");
+  else if (situation !== "idle") await ground.release(situation);
+  const delays = await ground.send(SITUATIONS[situation], PROBES_EACH, PER_SECOND);
+  await ground.hold(["busy", "limited", "broken"]);
+  return delays;
+}
+
+function compare(rounds: Record<Situation, Delays>[], note: Note): Figure[] {
+  const all = (situation: Situation, probe: Probe) => rounds.flatMap((it) => it[situation][probe]);
+  const idle = {
+    quiet_normal: percentile(all("idle", "quiet_normal"), 0.99),
+    quiet_urgent: percentile(all("idle", "quiet_urgent"), 0.99),
+  };
+  // Of the busy tenant's own urgent messages there is no idle to compare with but its neighbour's.
+  const idleOf = (probe: Probe) => probe === "quiet_normal" ? idle.quiet_normal : idle.quiet_urgent;
+  const figures: Figure[] = [];
+  for (const situation of Object.keys(SITUATIONS) as Situation[]) {
+    for (const probe of SITUATIONS[situation]) {
+      const delays = all(situation, probe);
+      const name = `${situation}_${probe}`;
+      const p99 = percentile(delays, 0.99);
+      figures.push({ name: `${name}_p50`, value: percentile(delays, 0.5), unit: "ms" });
+      figures.push({ name: `${name}_p99`, value: p99, unit: "ms" });
+      if (situation === "idle") continue;
+      figures.push({
+        name: `${name}_of_idle`,
+        value: p99 / idleOf(probe),
+        unit: "ratio",
+        atMost: 2,
+      });
+    }
+  }
+  note("rounds", rounds);
+  return figures;
+}

@@ -1,0 +1,157 @@
+import { aPhoneNumber, parseEnvFile } from "../tests/support/platform.ts";
+import { startPlatform } from "../tests/support/start_platform.ts";
+import { startGraphEndpoint } from "./ground/graph_endpoint.ts";
+import { openDatabase } from "./ground/ground.ts";
+import { type BenchTenant, createTenants, enqueue, sendersOf } from "./ground/tenants.ts";
+
+/** Whose message it is, and in which lane. */
+export type Probe = "quiet_normal" | "quiet_urgent" | "busy_urgent";
+/** Neighbours of the quiet tenant: with a backlog, with a limit that is reached, and whose calls fail. */
+export type Neighbour = "busy" | "limited" | "broken";
+
+/** A whole platform before a Graph API that notes when each message came. */
+export interface IsolationGround extends AsyncDisposable {
+  /** Posts so many messages of each probe in turn and resolves with their times (ms) to the Graph API. */
+  send(
+    probes: readonly Probe[],
+    count: number,
+    perSecond: number,
+  ): Promise<Record<Probe, number[]>>;
+  /** Gives a neighbour so many messages, all of them due. */
+  enqueue(neighbour: Neighbour, messages: number): Promise<void>;
+  /** Nothing of these goes out until they are released; resolves when all is quiet. */
+  hold(neighbours: readonly Neighbour[]): Promise<void>;
+  release(neighbour: Neighbour): Promise<void>;
+  /** Messages that wait. */
+  left(neighbour: Neighbour): Promise<number>;
+}
+
+const SENDERS_EACH = 5;
+const PLACE = { quiet: 0, busy: 1, limited: 2, broken: 3 };
+const ARRIVAL_TIMEOUT_MS = 20_000;
+
+/** Starts it; for `await using`. */
+export async function startIsolationGround(): Promise<IsolationGround> {
+  await using starting = new AsyncDisposableStack();
+  const failing = sendersOf(PLACE.broken, SENDERS_EACH);
+  const graph = starting.use(await startGraphEndpoint({ records: true, failing }));
+  const platform = await startPlatform({ args: ["--no-demo", `--graph-url=${graph.url}`] });
+  starting.defer(async () => void await platform.stop());
+  const env = parseEnvFile(await Deno.readTextFile(platform.envFile));
+  const sql = openDatabase(env.SUPABASE_DB_URL!, 2);
+  starting.defer(() => sql.end({ timeout: 1 }));
+  const tenants = await createTenants(sql, { tenants: 4, sendersEach: SENDERS_EACH });
+  const tenantOf = (name: keyof typeof PLACE): BenchTenant => tenants[PLACE[name]]!;
+  await sql`
+    update switchyard.tenants set limit_messages = 80, limit_window_seconds = 60
+    where id = ${tenantOf("limited").id}`;
+  const post = createPost(`${env.SUPABASE_URL}/functions/v1/wa-messages`, env.SUPABASE_SECRET_KEY!);
+  let enqueued = 0;
+
+  async function setHold(names: readonly Neighbour[], until: Date | null): Promise<void> {
+    const senders = names.flatMap((name) => tenantOf(name).senders);
+    await sql`
+      select switchyard_api.hold_senders(jsonb_agg(id), ${until})
+      from switchyard.senders where phone_number_id in ${sql(senders)}`;
+  }
+
+  const stack = starting.move();
+  return {
+    async send(probes, count, perSecond) {
+      await graph.forget();
+      const posted = await sendAtRate(probes, count, perSecond, async (probe) => {
+        const tenant = tenantOf(probe === "busy_urgent" ? "busy" : "quiet");
+        const lane = probe === "quiet_normal" ? "normal" : "urgent";
+        return { probe, at: Date.now(), id: await post(tenant, lane) };
+      });
+      return await delaysOf(posted, async () => new Map((await graph.seen()).arrivals));
+    },
+    async enqueue(name, messages) {
+      const at = new Date(Date.now() - 600_000);
+      await enqueue(sql, [tenantOf(name)], { messages, from: enqueued, at, lane: "normal" });
+      enqueued += messages;
+    },
+    async hold(names) {
+      await setHold(names, new Date(Date.now() + 3_600_000));
+      for (let calls = -1, before = -2; calls !== before;) {
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        [before, calls] = [calls, (await graph.seen()).calls];
+      }
+    },
+    async release(name) {
+      await setHold([name], null);
+      await sql`select switchyard.ring_doorbell('wa-sender')`;
+    },
+    async left(name) {
+      const [row] = await sql`
+        select count(*)::integer as left from switchyard.messages
+        where tenant_id = ${tenantOf(name).id} and status = 'queued'`;
+      return row!.left;
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+interface Posted {
+  probe: Probe;
+  at: number;
+  id: string;
+}
+
+// Begun at even distances, whatever the ones before do: a slow one does not spare the next.
+async function sendAtRate(
+  probes: readonly Probe[],
+  count: number,
+  perSecond: number,
+  send: (probe: Probe) => Promise<Posted>,
+): Promise<Posted[]> {
+  const startedAt = performance.now();
+  const sending: Promise<Posted>[] = [];
+  for (let nth = 0; nth < count * probes.length; nth++) {
+    const waitMs = startedAt + nth * 1_000 / perSecond - performance.now();
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    sending.push(send(probes[nth % probes.length]!));
+  }
+  return await Promise.all(sending);
+}
+
+// Both clocks are this machine's.
+async function delaysOf(
+  posted: Posted[],
+  readArrivals: () => Promise<Map<string, number>>,
+): Promise<Record<Probe, number[]>> {
+  const delays: Record<Probe, number[]> = { quiet_normal: [], quiet_urgent: [], busy_urgent: [] };
+  const deadline = Date.now() + ARRIVAL_TIMEOUT_MS;
+  let arrivals = await readArrivals();
+  while (posted.some(({ id }) => !arrivals.has(id))) {
+    if (Date.now() > deadline) throw new Error("A message did not reach the Graph API within 20 s");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    arrivals = await readArrivals();
+  }
+  for (const { probe, at, id } of posted) delays[probe].push(arrivals.get(id)! - at);
+  return delays;
+}
+
+function createPost(url: string, secretKey: string) {
+  return async ({ id, senders }: BenchTenant, lane: string): Promise<string> => {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: {
+        apikey: secretKey,
+        "x-tenant-id": id,
+        "content-type": "application/json",
+        "idempotency-key": crypto.randomUUID(),
+      },
+      body: JSON.stringify({
+        from: senders[0],
+        to: aPhoneNumber(),
+        type: "text",
+        text: { body: "Hello" },
+        lane,
+      }),
+    });
+    const text = await response.text();
+    if (response.status !== 202) throw new Error(`Cannot post: ${response.status} ${text}`);
+    return JSON.parse(text).id;
+  };
+}
