@@ -28,6 +28,23 @@ as $$
   )::uuid;
 $$;
 
+-- So many ids of one moment for the price of one and little more.
+create or replace function switchyard.new_ids(count integer)
+returns setof uuid
+language sql
+volatile
+set search_path = ''
+as $$
+  select encode(
+    overlay(
+      uuid_send(gen_random_uuid()) placing substring(uuid_send(first.id) from 1 for 7) from 1 for 7
+    ),
+    'hex'
+  )::uuid
+  from (select switchyard.new_id() as id) first
+  cross join generate_series(1, count);
+$$;
+
 -- Keeps updated_at true whatever the statement says.
 create or replace function switchyard.touch_updated_at()
 returns trigger

@@ -33,7 +33,7 @@ with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_
 
 create index if not exists wallet_holds_account_id on switchyard.wallet_holds (account_id);
 create index if not exists wallet_holds_to_expire on switchyard.wallet_holds (expires_at)
-  where status = 'open';
+  where status = 'open' and expires_at is not null;
 
 create or replace trigger wallet_holds_terms_are_fixed
   before update of id, account_id, message_id, amount_micros on switchyard.wallet_holds
