@@ -70,14 +70,18 @@ export async function dispatch(
   const found: Found = { holds: new Map(), refused: new Map() };
   // In the pool from the beginning: who claims next sees that these wait.
   const all = await Promise.allSettled(
-    claimed.map((message, i) =>
-      at.pool.run(poolKeyOf(message), async () => {
+    claimed.map(async (message, i) => {
+      const { written } = await at.pool.run(poolKeyOf(message), async () => {
         const { scopes, credentials, gate, admissions } = await preparing;
         const [credential, admission] = [credentials[i]!, admissions[i]!];
+        await at.settler.whenCaughtUp();
         const ready = { message, scopes: scopes[i]!, credential, admission };
-        await at.settler.settle(message, await attempt(deps, gate, ready, at, found));
-      })
-    ),
+        const settlement = await attempt(deps, gate, ready, at, found);
+        // Not awaited here: the next call takes its place and does not wait for the database.
+        return { written: at.settler.settle(message, settlement) };
+      });
+      await written;
+    }),
   );
   const { gate } = await preparing;
   await Promise.all([gate.close(), ...holdSenders(deps.queue, found.holds)]);

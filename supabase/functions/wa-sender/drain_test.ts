@@ -199,6 +199,27 @@ Deno.test("outcomes are settled while other calls are still under way", async ()
   assert.equal(settlements.length, 2);
 });
 
+Deno.test("a call does not wait until the outcome of another is written, and only so many go unwritten", async () => {
+  const called: string[] = [];
+  const send = ({ id }: ClaimedMessage) => {
+    called.push(id);
+    return Promise.resolve(ACCEPTED);
+  };
+  const messages = Array.from({ length: 600 }, (_, i) => aMessage(i));
+  const { deps, settlements } = setup(messages, { send });
+  const database = Promise.withResolvers<void>();
+  const settle = deps.queue.settle;
+  deps.queue.settle = (batch) => database.promise.then(() => settle(batch));
+  const draining = drain(deps, { ...LIMITS, fullBatch: 600, concurrency: 1 }, goOn);
+  while (called.length < 500) await Promise.resolve();
+  for (let turn = 0; turn < 1_000; turn++) await Promise.resolve();
+  assert.equal(called.length, 500);
+  database.resolve();
+  await draining;
+  assert.equal(called.length, 600);
+  assert.equal(settlements.length, 600);
+});
+
 Deno.test("a refused token is read anew and the message tried once more with another one", async () => {
   const used: string[] = [];
   const send = (_message: ClaimedMessage, token: string) => {

@@ -11,8 +11,8 @@ import { drain } from "./drain.ts";
 // too is a worker that died.
 const LEASE_SECONDS = 60;
 const LIMITS = {
-  fullBatch: 200,
-  reducedBatch: 100,
+  fullBatch: 400,
+  reducedBatch: 200,
   highDepth: 1_000,
   lowDepth: 100,
   concurrency: 64,

@@ -16,6 +16,8 @@ export interface Counts {
 export interface Settler {
   /** Resolves when the settlement is written, together with all that came while one was under way. */
   settle(message: ClaimedMessage, settlement: Settlement): Promise<void>;
+  /** Resolves when few enough outcomes wait to be written for another call to be begun. */
+  whenCaughtUp(): Promise<void>;
   /** Resolves when something has been written: what waited its turn may be due by it. */
   nextCommit(): Promise<void>;
   counts(): Counts;
@@ -33,8 +35,10 @@ interface Item {
   settlement: Settlement;
 }
 
-const MAX_PER_CALL = 200;
+const MAX_PER_CALL = 400;
 const MAX_WAITING = 10_000;
+/** Outcomes not written yet, beyond which no call is begun: what a crash now would leave unknown. */
+const MAX_UNSETTLED = 500;
 /** About 20 s in all: within the lease, beyond a restart of Postgres. */
 const MAX_TRIES = 12;
 const BACKOFF = { baseMs: 200, capMs: 4_000 };
@@ -56,15 +60,24 @@ const COUNTED = {
 export function createSettler({ queue, sleep, random, log }: SettlerDeps): Settler {
   const counts: Counts = { sent: 0, deferred: 0, retried: 0, unknown: 0, dead: 0 };
   let committed = Promise.withResolvers<void>();
+  let unsettled = 0;
+  const watchers: (() => void)[] = [];
 
-  async function commit(items: Item[]): Promise<void[]> {
-    const settled = await retry(() => queue.settle(items.map(({ settlement }) => settlement)), {
+  function write(items: Item[]): Promise<boolean[]> {
+    return retry(() => queue.settle(items.map(({ settlement }) => settlement)), {
       maxTries: MAX_TRIES,
       isTransient: (error) => error instanceof DatabaseError && error.unavailable,
       backoff: BACKOFF,
       sleep,
       random,
+    }).finally(() => {
+      unsettled -= items.length;
+      if (unsettled < MAX_UNSETTLED) { for (const resolve of watchers.splice(0)) resolve(); }
     });
+  }
+
+  async function commit(items: Item[]): Promise<void[]> {
+    const settled = await write(items);
     const ours = items.filter((_, index) => settled[index]);
     for (const { settlement } of ours) counts[COUNTED[settlement.outcome]] += 1;
     logAttempts(log, ours);
@@ -82,7 +95,14 @@ export function createSettler({ queue, sleep, random, log }: SettlerDeps): Settl
     maxWaiting: MAX_WAITING,
   });
   return {
-    settle: (message, settlement) => group.submit({ message, settlement }),
+    settle(message, settlement) {
+      unsettled += 1;
+      return group.submit({ message, settlement });
+    },
+    whenCaughtUp: () =>
+      unsettled < MAX_UNSETTLED
+        ? Promise.resolve()
+        : new Promise((resolve) => watchers.push(resolve)),
     nextCommit: () => committed.promise,
     counts: () => ({ ...counts }),
   };

@@ -28,6 +28,7 @@ export async function withDeadline<Value>(
   try {
     return await Promise.race([answer, timeout]);
   } finally {
-    done.abort();
+    // With a reason, since the usual one costs an exception with its stack.
+    done.abort("done");
   }
 }
