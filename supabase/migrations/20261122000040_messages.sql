@@ -68,8 +68,9 @@ create index if not exists messages_waiting_turn
 create index if not exists messages_unknown on switchyard.messages (unknown_until)
   where status = 'outcome_unknown';
 create index if not exists messages_wamid on switchyard.messages (wamid) where wamid is not null;
+-- What was sent to one customer, in the order of a conversation.
 create index if not exists messages_of_conversation
-  on switchyard.messages (sender_id, recipient, accepted_no);
+  on switchyard.messages (sender_id, recipient, planned_send_at);
 create index if not exists messages_of_tenant on switchyard.messages (tenant_id, accepted_no desc);
 
 create table if not exists switchyard.message_attempts (

@@ -67,8 +67,10 @@ begin
     limit 1;
     exit when v_id is not null;
 
-    insert into switchyard.conversations (tenant_id, sender_id, customer_phone, customer_user_id)
-    values (find_conversation.tenant_id, find_conversation.sender_id, phone, user_id)
+    insert into switchyard.conversations (
+      tenant_id, sender_id, customer_phone, customer_user_id, active_at
+    )
+    values (find_conversation.tenant_id, find_conversation.sender_id, phone, user_id, 'epoch')
     on conflict do nothing
     returning id into v_id;
     exit when v_id is not null;
@@ -114,13 +116,15 @@ begin
       and customer.phone is not distinct from item.phone
       and customer.user_id is not distinct from item.user_id
     order by item.at, item.id
-    returning conversation_id, at, inbound_event_id
+    returning conversation_id, at, type, inbound_event_id
   )
   update switchyard.conversations c
-  set last_inbound_at = greatest(c.last_inbound_at, latest.at),
+  set active_at = greatest(c.active_at, latest.at),
+    last_inbound_at = greatest(c.last_inbound_at, latest.written_at),
     customer_name = coalesce(latest.name, c.customer_name)
   from (
-    select w.conversation_id, max(w.at) as at,
+    -- A notice about the customer's number is nothing that the customer wrote.
+    select w.conversation_id, max(w.at) as at, max(w.at) filter (where w.type <> 'system') as written_at,
       (array_agg(item.name order by w.at desc) filter (where item.name is not null))[1] as name
     from written w join item on item.id = w.inbound_event_id
     group by w.conversation_id
@@ -161,6 +165,8 @@ begin
     returning message_id
   )
   select array_agg(distinct message_id) into v_messages from kept where message_id is not null;
+  perform switchyard.note_free_entries(jsonb_agg(i))
+  from jsonb_array_elements(items) i where i ->> 'free_entry_until' is not null having count(*) > 0;
 
   perform from switchyard.messages m where m.id = any (v_messages)
   order by m.id for no key update;

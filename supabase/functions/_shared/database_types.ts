@@ -99,6 +99,10 @@ export type Database = {
           "planned_send_at": string;
         }[];
       };
+      "get_conversation": {
+        Args: { "at"?: string; "conversation_id": string; "tenant_id": string };
+        Returns: Json;
+      };
       "get_message": { Args: { "message_id": string; "tenant_id": string }; Returns: Json };
       "get_wallet_account": { Args: { "account_id": string; "tenant_id": string }; Returns: Json };
       "get_wallet_hold": { Args: { "hold_id": string; "tenant_id": string }; Returns: Json };
@@ -130,6 +134,25 @@ export type Database = {
           "target": string;
           "tenant_id": string;
         }[];
+      };
+      "list_conversation_messages": {
+        Args: {
+          "conversation_id": string;
+          "cursor": string;
+          "page_limit": number;
+          "tenant_id": string;
+        };
+        Returns: Json;
+      };
+      "list_conversations": {
+        Args: {
+          "at"?: string;
+          "cursor": string;
+          "filter": Json;
+          "page_limit": number;
+          "tenant_id": string;
+        };
+        Returns: Json;
       };
       "list_dead_letters": {
         Args: {

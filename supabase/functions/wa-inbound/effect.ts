@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { ClaimedEvent, EventEffect } from "../_shared/queue/inbound.ts";
+import { typeInbound } from "../_shared/whatsapp/inbound_message.ts";
 
 // Meta sends seconds since the epoch as a string. Webhook components, 2026-03:
 // https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
@@ -19,6 +20,7 @@ const statusPayload = z.object({
     recipient_participant_id: id.optional(),
     biz_opaque_callback_data: z.string().optional(),
     pricing: z.unknown().optional(),
+    conversation: z.unknown().optional(),
     errors: z.unknown().optional(),
   }),
 });
@@ -66,8 +68,27 @@ function statusEffect(payload: unknown): EventEffect {
       status.recipient_user_id ?? null,
     at: status.timestamp,
     pricing: status.pricing ?? null,
+    free_entry_until: freeEntryUntil(status),
     errors: status.errors ?? null,
   };
+}
+
+// For 72 hours after the answer to who came from an ad or a page, all is free; from v24.0 on Meta tells
+// of conversations only then. https://developers.facebook.com/docs/whatsapp/pricing (2026-09)
+const freeEntryPricing = z.looseObject({ type: z.literal("free_entry_point") });
+const freeEntry = z.looseObject({
+  expiration_timestamp: unixSeconds,
+  origin: z.looseObject({ type: z.literal("referral_conversion") }),
+});
+const FREE_ENTRY_MS = 72 * 3_600_000;
+
+function freeEntryUntil(
+  status: { timestamp: string; pricing?: unknown; conversation?: unknown },
+): string | null {
+  const told = freeEntry.safeParse(status.conversation);
+  if (told.success) return told.data.expiration_timestamp;
+  if (!freeEntryPricing.safeParse(status.pricing).success) return null;
+  return new Date(Date.parse(status.timestamp) + FREE_ENTRY_MS).toISOString();
 }
 
 function messageEffect(payload: unknown): EventEffect {
@@ -86,8 +107,7 @@ function messageEffect(payload: unknown): EventEffect {
     phone: phone === undefined ? null : `+${phone.replace(/\D/g, "")}`,
     user_id: userId ?? null,
     name: contact?.profile?.name ?? null,
-    type,
-    content,
+    ...typeInbound(type, content),
     at: timestamp,
   };
 }

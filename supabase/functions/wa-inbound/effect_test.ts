@@ -40,6 +40,7 @@ Deno.test("a status tells its message by our id when Meta hands it back", () => 
     recipient: "15550200001",
     at: "2025-11-22T12:00:00.000Z",
     pricing: null,
+    free_entry_until: null,
     errors: null,
   });
 });
@@ -47,6 +48,19 @@ Deno.test("a status tells its message by our id when Meta hands it back", () => 
 Deno.test("callback data that is not ours names no message", () => {
   const effect = effectOf(aStatus({ biz_opaque_callback_data: "campaign 7" }));
   assert.ok(effect.action === "status" && effect.message_id === null);
+});
+
+Deno.test("a status tells how long a free entry point lasts", () => {
+  const told = {
+    conversation: { expiration_timestamp: "1764072000", origin: { type: "referral_conversion" } },
+  };
+  const untold = { pricing: { type: "free_entry_point", category: "referral_conversion" } };
+  const until = [told, { ...told, ...untold }, untold, { conversation: { id: "1" } }].map((one) => {
+    const effect = effectOf(aStatus(one));
+    return effect.action === "status" && effect.free_entry_until;
+  });
+  const end = "2025-11-25T12:00:00.000Z";
+  assert.deepEqual(until, [end, end, end, null]);
 });
 
 Deno.test("a status of a group tells the participant", () => {

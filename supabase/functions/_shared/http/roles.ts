@@ -3,6 +3,7 @@ import type { Caller, Role } from "./caller.ts";
 
 /** What a role may do. Secret callers may do everything, nobody else what no role is named for. */
 const ALLOWED = {
+  read_conversations: ROLES,
   read_settings: ["owner", "admin", "operator", "viewer"],
   use_messages: ["owner", "admin", "operator"],
   use_wallet: ["owner", "admin", "finance"],

@@ -11,6 +11,7 @@ function user(role: Role): Caller {
 const secret: Caller = { kind: "secret", tenantId: null };
 
 const table: [action: Action, roles: Role[]][] = [
+  ["read_conversations", [...ROLES]],
   ["read_settings", ["owner", "admin", "operator", "viewer"]],
   ["use_messages", ["owner", "admin", "operator"]],
   ["use_wallet", ["owner", "admin", "finance"]],

@@ -24,6 +24,8 @@ export type EventEffect =
     recipient: string | null;
     at: string;
     pricing: unknown;
+    /** Until then everything to this customer is free, as Meta told with this status. */
+    free_entry_until: string | null;
     errors: unknown;
   }
   | {

@@ -1,0 +1,47 @@
+import type { CallRpc } from "../_shared/database.ts";
+import { admitToTenant } from "../_shared/http/admission.ts";
+import type { Identify } from "../_shared/http/caller.ts";
+import { createRouter, route } from "../_shared/http/router.ts";
+import type { Route } from "../_shared/http/router.ts";
+import type { Handler } from "../_shared/http/serve.ts";
+import {
+  getConversation,
+  listConversations,
+  listMessages,
+  noSuchConversation,
+} from "./stored_conversations.ts";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export interface ConversationsDeps {
+  call: CallRpc;
+  identify: Identify;
+}
+
+type Answer = (tenantId: string, request: Request, id: string) => Promise<Response>;
+
+/** Tells a tenant what its customers wrote, what they were sent, and until when they may be answered. */
+export function createHandler({ call, identify }: ConversationsDeps): Handler {
+  const router = createRouter("wa-conversations");
+
+  const forTenant = (answer: Answer): Route => async (c) => {
+    const admitted = await admitToTenant(identify, c.req.raw, "read_conversations");
+    if (!admitted.ok) return admitted.response;
+    return await answer(admitted.tenantId, c.req.raw, c.req.param("id") ?? "");
+  };
+  const ofConversation = (answer: Answer): Route =>
+    forTenant((tenantId, request, id) =>
+      UUID.test(id) ? answer(tenantId, request, id) : Promise.resolve(noSuchConversation())
+    );
+
+  route(router, "/", {
+    GET: forTenant((tenantId, request) => listConversations(call, tenantId, request)),
+  });
+  route(router, "/:id", {
+    GET: ofConversation((tenantId, _request, id) => getConversation(call, tenantId, id)),
+  });
+  route(router, "/:id/messages", {
+    GET: ofConversation((tenantId, request, id) => listMessages(call, tenantId, id, request)),
+  });
+  return (request, context) => router.fetch(request, context);
+}
