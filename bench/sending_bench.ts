@@ -56,7 +56,7 @@ function figuresOf(scores: Map<string, Score[]>): Figure[] {
     { name: "of_graphile_worker", value: ratio("graphile_worker"), unit: "ratio", atLeast: 1.2 },
     { name: "of_pg_boss_work", value: ratio("pg_boss_work"), unit: "ratio", atLeast: 3 },
     { name: "of_bare_loop", value: ratio("bare_loop"), unit: "ratio", atLeast: 0.5 },
-    { name: "of_graphile_worker_on_node", value: ratio("graphile_worker_on_node"), unit: "ratio" },
+    { name: "of_graphile_worker_on_deno", value: ratio("graphile_worker_on_deno"), unit: "ratio" },
     { name: "of_bare_loop_on_node", value: ratio("bare_loop_on_node"), unit: "ratio" },
     { name: "first_2000_cpu", value: median("switchyard", "coldCpuMs"), unit: "ms" },
     { name: "data_api_cpu", value: median("switchyard", "dataApiCpuMs"), unit: "ms" },
