@@ -21,7 +21,7 @@ const verifySignature = createSignatureVerifier([appSecret]);
 async function verifyOnly(request: Request): Promise<Response> {
   const body = new Uint8Array(await request.arrayBuffer());
   const signature = request.headers.get("x-hub-signature-256");
-  if (!await verifySignature(body, signature)) return new Response(null, { status: 401 });
+  if (!verifySignature(body, signature)) return new Response(null, { status: 401 });
   JSON.parse(new TextDecoder().decode(body));
   return new Response(null, { status: 200 });
 }

@@ -1,9 +1,13 @@
 /** Bytes that web crypto accepts; spelled so that TypeScript before and after 5.7 agree. */
 export type Bytes = ReturnType<typeof Uint8Array.of>;
 
+const HEX_OF_BYTE = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
 /** Lowercase hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  let text = "";
+  for (const byte of bytes) text += HEX_OF_BYTE[byte];
+  return text;
 }
 
 /** SHA-256 of the bytes, or of the text in UTF-8, as lowercase hexadecimal. */

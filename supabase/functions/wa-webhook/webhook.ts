@@ -57,7 +57,7 @@ async function receive(request: Request, deps: WebhookDeps, log: Log): Promise<R
   const body = await readBody(request, MAX_BODY_BYTES);
   if (!body.ok) return refuseBody(body.reason);
   const signature = request.headers.get("x-hub-signature-256");
-  if (!await deps.verifySignature(body.bytes, signature)) {
+  if (!deps.verifySignature(body.bytes, signature)) {
     deps.reportRefusal("webhook.signature_refused", log);
     return problem(401, "invalid_signature", "X-Hub-Signature-256 does not sign this body.");
   }
