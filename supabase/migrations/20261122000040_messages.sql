@@ -98,6 +98,8 @@ create table if not exists switchyard.message_statuses (
   wamid text not null,
   status text not null,
   recipient text,
+  -- The member of a group that it tells of.
+  participant text,
   at timestamptz not null,
   pricing jsonb,
   errors jsonb,
@@ -202,12 +204,13 @@ $$;
 -- Tells one message as the tenant sees it, with its attempts and every status in order of time.
 create or replace function switchyard_api.get_message(tenant_id uuid, message_id uuid)
 returns jsonb
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-  select jsonb_strip_nulls(jsonb_build_object(
+begin
+  return (select jsonb_strip_nulls(jsonb_build_object(
     'id', m.id,
     'status', m.status,
     'from', s.phone_number_id,
@@ -220,7 +223,7 @@ as $$
     'created_at', m.created_at,
     'waiting_for', case when m.status = 'queued' then m.waiting_for end,
     'error', m.failure,
-    'price', m.price
+    'price', case when m.charge is null then m.price else switchyard.tell_price(m) end
   )) || jsonb_build_object(
     'wamid', m.wamid,
     'attempts', coalesce((
@@ -234,7 +237,8 @@ as $$
   from switchyard.messages m
   join switchyard.senders s on s.id = m.sender_id
   where m.id = get_message.message_id
-    and m.tenant_id = get_message.tenant_id;
+    and m.tenant_id = get_message.tenant_id);
+end;
 $$;
 
 -- Reads a page of a tenant's messages, newest first; the cursor is the last line's place.
@@ -242,16 +246,17 @@ create or replace function switchyard_api.list_messages(
   tenant_id uuid, filter jsonb, cursor text, page_limit integer
 )
 returns jsonb
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-  with page as (
+begin
+  return (with page as (
     select m.accepted_no, jsonb_strip_nulls(jsonb_build_object(
       'id', m.id, 'status', m.status, 'from', s.phone_number_id, 'to', m.recipient, 'type', m.type,
       'lane', m.lane, 'client_ref', m.client_ref, 'wamid', m.wamid, 'error', m.failure,
-      'planned_send_at', m.planned_send_at, 'created_at', m.created_at)) as line
+      'price', switchyard.tell_price(m), 'planned_send_at', m.planned_send_at, 'created_at', m.created_at)) as line
     from switchyard.messages m
     join switchyard.senders s on s.id = m.sender_id
     where m.tenant_id = list_messages.tenant_id
@@ -267,7 +272,8 @@ as $$
     'messages', coalesce((select jsonb_agg(line order by accepted_no desc) from shown), '[]'),
     'next_cursor', case when (select count(*) from page) > (select count(*) from shown)
       then (select min(accepted_no)::text from shown) end
-  );
+  ));
+end;
 $$;
 
 revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;

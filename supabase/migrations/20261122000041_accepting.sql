@@ -70,7 +70,7 @@ begin
     from jsonb_to_recordset(items) as i (
       index integer, id uuid, sender_id uuid, per_second numeric, "to" text, type text,
       content jsonb, context jsonb, lane text, send_at timestamptz, expires_at timestamptz,
-      client_ref text, on_unknown text)
+      client_ref text, on_unknown text, charge jsonb)
   ), place as (
     select item.*, row_number() over (
       partition by item.sender_id, item.share, item.is_scheduled order by item.index) - 1 as nth
@@ -94,11 +94,11 @@ begin
   ), inserted as (
     insert into switchyard.messages (
       id, tenant_id, sender_id, recipient, type, content, context, lane, on_unknown, client_ref,
-      planned_send_at, due_at, expires_at, created_at
+      planned_send_at, due_at, expires_at, created_at, charge
     )
     select id, insert_messages.tenant_id, sender_id, "to", type, content, context,
       coalesce(lane, 'normal'), on_unknown, client_ref, planned_at, planned_at,
-      coalesce(expires_at, planned_at + interval '24 hours'), insert_messages.at
+      coalesce(expires_at, planned_at + interval '24 hours'), insert_messages.at, charge
     from planned
     order by index
   )
@@ -109,8 +109,9 @@ $$;
 
 -- Accepts messages of one tenant, all in the transaction of the caller: idempotency keys, slots and
 -- rows commit together or not at all. An item of an unknown sender, or to a customer whose service
--- window is closed, is refused and takes no key; an item whose key was used before answers with the
--- first message, or names the fields that differ.
+-- window is closed, is refused and takes no key; one that the tenant's wallet does not cover is refused
+-- and keeps its key; an item whose key was used before answers with the first message or refusal, or
+-- names the fields that differ.
 -- Keys and lanes are locked in one order, so that batches never deadlock.
 create or replace function switchyard.accept_messages(tenant_id uuid, items jsonb, at timestamptz)
 returns table (index integer, outcome text, id uuid, planned_send_at timestamptz, detail jsonb)
@@ -121,6 +122,8 @@ as $$
 declare
   v_items jsonb;
   v_closed jsonb;
+  v_fresh jsonb;
+  v_refused jsonb := '{}';
 begin
   select jsonb_agg(item || jsonb_build_object(
     'id', switchyard.new_id(), 'sender_id', s.id,
@@ -146,25 +149,29 @@ begin
   order by i.idempotency_key
   on conflict do nothing;
 
-  perform switchyard.insert_messages(accept_messages.tenant_id, fresh.items, accept_messages.at)
-  from (
-    select jsonb_agg(item) as items
-    from jsonb_array_elements(v_items) item
-    left join switchyard.idempotency_keys k
-      on k.tenant_id = accept_messages.tenant_id
-      and k.scope = 'messages'
-      and k.key = item ->> 'idempotency_key'
-    where item ->> 'sender_id' is not null and not v_closed ? (item ->> 'index')
-      and (item ->> 'idempotency_key' is null or k.resource_id = (item ->> 'id')::uuid)
-  ) fresh
-  where fresh.items is not null;
+  select jsonb_agg(item) into v_fresh
+  from jsonb_array_elements(v_items) item
+  left join switchyard.idempotency_keys k
+    on k.tenant_id = accept_messages.tenant_id
+    and k.scope = 'messages'
+    and k.key = item ->> 'idempotency_key'
+  where item ->> 'sender_id' is not null and not v_closed ? (item ->> 'index')
+    and (item ->> 'idempotency_key' is null or k.resource_id = (item ->> 'id')::uuid);
+  if v_fresh is not null then
+    select h.covered, h.refusals into v_fresh, v_refused
+    from switchyard.hold_for_messages(accept_messages.tenant_id, v_fresh, accept_messages.at) h;
+  end if;
+  perform switchyard.insert_messages(accept_messages.tenant_id, v_fresh, accept_messages.at)
+  where v_fresh is not null;
 
   return query
   select i.index,
     case
       when i.sender_id is null then 'unknown_sender'
-      when k.resource_id is null and v_closed ? i.index::text then 'window_closed'
-      when k.resource_id is null or k.resource_id = i.id then 'accepted'
+      when v_refused ? i.index::text then v_refused -> i.index::text ->> 'outcome'
+      when k.response is not null and k.fingerprint = i.fingerprint then k.response ->> 'outcome'
+      when k.key is null and v_closed ? i.index::text then 'window_closed'
+      when k.key is null or k.resource_id = i.id then 'accepted'
       when k.fingerprint = i.fingerprint then 'replayed'
       else 'key_reused'
     end,
@@ -173,8 +180,12 @@ begin
     case
       when k.fingerprint <> i.fingerprint then jsonb_build_object(
         'fields', switchyard.differing_fields(k.field_digests, i.field_digests))
-      when k.resource_id is null and v_closed ? i.index::text then jsonb_build_object(
+      when k.key is null and v_closed ? i.index::text then jsonb_build_object(
         'closed_at', v_closed -> i.index::text)
+      when v_refused ? i.index::text then (v_refused -> i.index::text) - 'outcome'
+      when k.response is not null then k.response - 'outcome'
+      when m.charge is not null then jsonb_strip_nulls(
+        jsonb_build_object('hold', switchyard.tell_first_hold(m.id)))
     end
   from jsonb_to_recordset(v_items) as i (
     index integer, id uuid, sender_id uuid, idempotency_key text, fingerprint text,
@@ -246,6 +257,13 @@ begin
         hint = 'Send a template, or wait until the customer writes.';
   elsif v_answer.outcome = 'key_reused' then
     raise exception 'Cannot send message: the idempotency key was used for another message'
+      using errcode = '22023', detail = v_answer.detail::text;
+  elsif v_answer.outcome not in ('accepted', 'replayed') then
+    raise exception 'Cannot send message: %', case v_answer.outcome
+        when 'insufficient_funds' then 'the wallet does not hold enough'
+        when 'debt_outstanding' then 'the tenant owes money'
+        when 'no_rate' then 'no rate card has a price for it'
+        else v_answer.outcome end
       using errcode = '22023', detail = v_answer.detail::text;
   end if;
   return v_answer.id;

@@ -256,6 +256,7 @@ begin
     where m.id = any (v_ids) and m.queue_entry_id is not null);
   perform switchyard.record_outcomes(outcomes, v_ids, settle_messages.at) where v_ids is not null;
   perform pgmq.delete('wa_outbound', v_entries) where cardinality(v_entries) > 0;
+  perform switchyard.follow_charges(v_ids, settle_messages.at) where v_ids is not null;
 
   return query
   select (o ->> 'id')::uuid, (o ->> 'id')::uuid = any (coalesce(v_ids, '{}'))
@@ -300,6 +301,8 @@ begin
   set status = 'queued', due_at = resolve_unknown_messages.at, unknown_until = null
   where m.id = any (v_due) and m.id <> all (v_dead);
   perform switchyard.lower_heads(v_due) where cardinality(v_due) > 0;
+  perform switchyard.follow_charges(v_dead, resolve_unknown_messages.at)
+  where cardinality(v_dead) > 0;
   return cardinality(v_due);
 end;
 $$;

@@ -49,23 +49,21 @@ $$;
 
 -- Takes what is due in these lanes, an equal part of most from each, so that nobody's backlog stands
 -- before another's, and of each pair the first only: the others wait their turn and cost nothing
--- meanwhile. What has expired ends here. The rest is returned in the order in which it is to go.
+-- meanwhile. What has expired ends here. The rest is ready, in the order in which it is to go.
 create or replace function switchyard.take_due(
-  lanes switchyard.sender_lanes[], most integer, at timestamptz
+  lanes switchyard.sender_lanes[], most integer, at timestamptz, out ready uuid[], out expired uuid[]
 )
-returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_due uuid[];
-  v_expired uuid[];
 begin
   select
     array_agg(due.id order by lane.nth, due.due_at, due.accepted_no)
       filter (where due.expires_at > take_due.at),
     array_agg(due.id) filter (where due.expires_at <= take_due.at)
-  into v_due, v_expired
+  into v_due, expired
   from unnest(lanes) with ordinality as lane (
     sender_id, share, next_slot_at, head_due_at, appended, nth)
   cross join lateral (
@@ -77,8 +75,10 @@ begin
     limit ceil(most::numeric / cardinality(lanes))
     for no key update skip locked
   ) due;
-  perform switchyard.expire_messages(v_expired, take_due.at) where v_expired is not null;
-  return case when v_due is not null then switchyard.take_turns(v_due[:most]) end;
+  perform switchyard.expire_messages(expired, take_due.at) where expired is not null;
+  if v_due is not null then
+    ready := switchyard.take_turns(v_due[:most]);
+  end if;
 end;
 $$;
 
@@ -145,6 +145,7 @@ as $$
 declare
   v_lanes switchyard.sender_lanes[];
   v_ready uuid[];
+  v_expired uuid[];
   v_entries bigint[];
   v_depth integer;
 begin
@@ -155,9 +156,11 @@ begin
   if cardinality(v_lanes) = 0 then
     return;
   end if;
-  v_ready := switchyard.take_due(v_lanes, batch, claim_messages.at);
+  select t.ready, t.expired into v_ready, v_expired
+  from switchyard.take_due(v_lanes, batch, claim_messages.at) t;
   if v_ready is null then
     perform switchyard.follow_heads(v_lanes);
+    perform switchyard.follow_charges(v_expired, claim_messages.at) where v_expired is not null;
     return;
   end if;
   v_entries := array(
@@ -179,6 +182,7 @@ begin
   from switchyard.messages m
   where m.id = any (v_ready);
   perform switchyard.follow_heads(v_lanes);
+  perform switchyard.follow_charges(v_expired, claim_messages.at) where v_expired is not null;
 
   -- Not in the query below, where it would be counted again for every row.
   v_depth := switchyard.count_due(claim_messages.at, 10000);

@@ -95,8 +95,23 @@ begin
 end;
 $$;
 
+-- Locks the lanes of messages, in one order, as lower_heads() does.
+create or replace function switchyard.lock_lanes(message_ids uuid[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform from switchyard.sender_lanes l
+  where (l.sender_id, l.share) in (
+    select m.sender_id, m.share from switchyard.messages m where m.id = any (message_ids))
+  order by l.sender_id, l.share
+  for update;
+end;
+$$;
+
 -- Puts the messages of locked letters back into the backlog, one after the other at the rate, in the
--- order in which they died. What Meta has reported meanwhile stays where it is: that is looked up once
+-- order in which they died; what its tenant's wallet does not cover stays. What Meta has reported meanwhile stays where it is: that is looked up once
 -- the messages are locked, so that no report that came before is overlooked. Attempts stay on record;
 -- failures are counted anew, and the letter keeps the old count.
 create or replace function switchyard.redrive_messages(
@@ -113,6 +128,7 @@ declare
   v_locked uuid[];
   v_messages uuid[];
   v_due_at timestamptz[];
+  v_uncovered uuid[];
 begin
   v_locked := array(
     select m.id from switchyard.messages m
@@ -122,7 +138,8 @@ begin
     for no key update skip locked
   );
 
-  select array_agg(turn.id), array_agg(turn.due_at) into v_messages, v_due_at
+  select array_agg(turn.id order by turn.due_at), array_agg(turn.due_at order by turn.due_at)
+  into v_messages, v_due_at
   from (
     select m.id, m.expires_at, redrive_messages.starts_at + step * (
       row_number() over (order by min(d.created_at), m.accepted_no) - 1) as due_at
@@ -133,6 +150,15 @@ begin
     group by m.id
   ) turn
   where v_renews_expired or turn.expires_at > turn.due_at;
+  if v_messages is null then
+    return;
+  end if;
+
+  perform switchyard.lock_lanes(v_messages);
+  v_uncovered := switchyard.hold_again(v_messages, redrive_messages.at);
+  select array_agg(turn.id), array_agg(turn.due_at) into v_messages, v_due_at
+  from unnest(v_messages, v_due_at) as turn (id, due_at)
+  where turn.id <> all (v_uncovered);
   if v_messages is null then
     return;
   end if;

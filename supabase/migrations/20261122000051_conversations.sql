@@ -135,8 +135,9 @@ $$;
 
 -- Keeps the statuses that Meta reported and lets their messages follow. A status finds its message by
 -- our id, which Meta hands back, else by the wamid; one without a message yet is kept for it.
+-- Returns the messages that it found.
 create or replace function switchyard.apply_statuses(items jsonb)
-returns void
+returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
@@ -146,20 +147,21 @@ begin
   with item as (
     select i.*, e.sender_id
     from jsonb_to_recordset(items) as i (
-      id bigint, message_id uuid, wamid text, status text, recipient text, at timestamptz,
-      pricing jsonb, errors jsonb)
+      id bigint, message_id uuid, wamid text, status text, recipient text, participant text,
+      at timestamptz, pricing jsonb, errors jsonb)
     join switchyard.inbound_events e on e.id = i.id
   ), kept as (
     insert into switchyard.message_statuses (
-      message_id, sender_id, wamid, status, recipient, at, pricing, errors, inbound_event_id
+      message_id, sender_id, wamid, status, recipient, participant, at, pricing, errors,
+      inbound_event_id
     )
     select coalesce(
         (select m.id from switchyard.messages m
           where m.id = item.message_id and m.sender_id = item.sender_id),
         (select m.id from switchyard.messages m
           where m.wamid = item.wamid and m.sender_id = item.sender_id limit 1)),
-      item.sender_id, item.wamid, item.status, item.recipient, item.at, item.pricing, item.errors,
-      item.id
+      item.sender_id, item.wamid, item.status, item.recipient, item.participant, item.at,
+      item.pricing, item.errors, item.id
     from item
     order by item.id
     returning message_id
@@ -171,6 +173,7 @@ begin
   perform from switchyard.messages m where m.id = any (v_messages)
   order by m.id for no key update;
   perform switchyard.follow_statuses(v_messages) where v_messages is not null;
+  return v_messages;
 end;
 $$;
 
@@ -190,6 +193,7 @@ as $$
 declare
   v_items jsonb;
   v_keys bigint[];
+  v_messages uuid[];
 begin
   -- Entries before events, as claims take them.
   perform from pgmq.q_wa_inbound q
@@ -208,7 +212,7 @@ begin
   join switchyard.inbound_events e on e.id = (i ->> 'id')::bigint
   where e.state = 'pending' and e.attempt_count = (i ->> 'attempt')::integer;
 
-  perform switchyard.apply_statuses(jsonb_agg(i))
+  select switchyard.apply_statuses(jsonb_agg(i)) into v_messages
   from jsonb_array_elements(v_items) i where i ->> 'action' = 'status' having count(*) > 0;
   perform switchyard.apply_inbound_messages(jsonb_agg(i))
   from jsonb_array_elements(v_items) i where i ->> 'action' = 'message' having count(*) > 0;
@@ -239,6 +243,7 @@ begin
   from jsonb_array_elements(v_items) i
   where i ->> 'action' = 'retry';
   perform switchyard.free_conversations(v_keys, apply_events.at) where v_keys is not null;
+  perform switchyard.follow_charges(v_messages, apply_events.at) where v_messages is not null;
 
   return query
   select (i ->> 'id')::bigint, coalesce(v_items, '[]') @> jsonb_build_array(i)

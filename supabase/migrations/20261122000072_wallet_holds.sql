@@ -17,7 +17,6 @@ create table if not exists switchyard.wallet_holds (
   resolved_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  constraint a_message_has_one_hold unique (message_id),
   constraint amount_is_positive check (amount_micros > 0),
   constraint parts_are_not_negative check (captured_micros >= 0 and released_micros >= 0),
   constraint parts_do_not_exceed_the_hold
@@ -31,6 +30,12 @@ create table if not exists switchyard.wallet_holds (
 )
 with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
+-- A message that is redriven is held for again; what was held before stays told.
+alter table switchyard.wallet_holds drop constraint if exists a_message_has_one_hold;
+create index if not exists wallet_holds_message_id on switchyard.wallet_holds (message_id)
+  where message_id is not null;
+create unique index if not exists a_message_has_one_open_hold
+  on switchyard.wallet_holds (message_id) where status = 'open';
 create index if not exists wallet_holds_account_id on switchyard.wallet_holds (account_id);
 create index if not exists wallet_holds_to_expire on switchyard.wallet_holds (expires_at)
   where status = 'open' and expires_at is not null;

@@ -121,9 +121,11 @@ begin
         when h.captured_micros + v_amount = h.amount_micros then capture_hold.at
         else h.resolved_at end
   where h.id = hold.id;
-  insert into switchyard.wallet_transfers (tenant_id, kind, hold_id, reference, detail, actor)
+  insert into switchyard.wallet_transfers
+    (tenant_id, kind, hold_id, reference, detail, actor, event_at)
   values (v_account.tenant_id, 'capture', hold.id, capture ->> 'reference',
-          coalesce(capture -> 'detail', '{}'), capture_hold.actor)
+          coalesce(capture -> 'detail', '{}'), capture_hold.actor,
+          coalesce((capture ->> 'event_at')::timestamptz, now()))
   returning id into v_id;
   perform switchyard.post_entries(v_id, array_agg(leg.account_id), array_agg(leg.amount_micros))
   from (values
@@ -154,7 +156,9 @@ begin
   where h.id = (resolution ->> 'hold_id')::uuid;
   if not found then
     select * into v_hold from switchyard.wallet_holds h
-    where h.message_id = (resolution ->> 'message_id')::uuid;
+    where h.message_id = (resolution ->> 'message_id')::uuid
+    order by h.status = 'open' desc, h.created_at desc, h.id desc
+    limit 1;
   end if;
   if v_hold.id is null then
     return jsonb_build_object('outcome', 'unknown_hold');
@@ -188,7 +192,7 @@ $$;
 -- rows are locked first, in one order: call it once in a transaction, with everything in it.
 -- resolutions: array of {index, hold_id or message_id, action: capture or release, and for a capture
 -- amount_micros, reference? (the same is captured once), even_late? (after the release too),
--- payee? (the house's account, revenue unless said), detail?}.
+-- payee? (the house's account, revenue unless said), event_at?, detail?}.
 create or replace function switchyard.resolve_holds(
   resolutions jsonb, actor jsonb, at timestamptz
 )

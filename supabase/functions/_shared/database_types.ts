@@ -89,6 +89,16 @@ export type Database = {
         Args: { "account": Json; "actor": Json; "idempotency": Json; "tenant_id": string };
         Returns: Json;
       };
+      "enqueue_all_or_nothing": {
+        Args: { "at"?: string; "messages": Json; "tenant_id": string };
+        Returns: {
+          "detail": Json;
+          "id": string;
+          "index": number;
+          "outcome": string;
+          "planned_send_at": string;
+        }[];
+      };
       "enqueue_messages": {
         Args: { "at"?: string; "messages": Json; "tenant_id": string };
         Returns: {
@@ -108,6 +118,10 @@ export type Database = {
       "get_wallet_hold": { Args: { "hold_id": string; "tenant_id": string }; Returns: Json };
       "health_snapshot": { Args: { "at"?: string }; Returns: Json };
       "hold_senders": { Args: { "sender_ids": Json; "until": string }; Returns: undefined };
+      "import_rate_card": {
+        Args: { "actor": Json; "at"?: string; "card": Json; "dry_run": boolean };
+        Returns: Json;
+      };
       "invalidate_credential": {
         Args: { "actor": Json; "phone_number_id": string };
         Returns: Json;
@@ -170,6 +184,10 @@ export type Database = {
       };
       "list_quarantine": {
         Args: { "after_id": number; "filter": Json; "page_limit": number };
+        Returns: Json;
+      };
+      "list_rates": {
+        Args: { "after_id": number; "at"?: string; "filter": Json; "page_limit": number };
         Returns: Json;
       };
       "list_wallet_findings": {
@@ -302,6 +320,10 @@ export type Database = {
           "phone_number_id": string;
           "tenant_id": string;
         };
+        Returns: Json;
+      };
+      "set_billing": {
+        Args: { "actor": Json; "at"?: string; "billing": Json; "tenant_id": string };
         Returns: Json;
       };
       "set_member": {

@@ -66,6 +66,7 @@ function statusEffect(payload: unknown): EventEffect {
     status: status.status,
     recipient: status.recipient_participant_id ?? status.recipient_id ??
       status.recipient_user_id ?? null,
+    participant: status.recipient_participant_id ?? null,
     at: status.timestamp,
     pricing: status.pricing ?? null,
     free_entry_until: freeEntryUntil(status),

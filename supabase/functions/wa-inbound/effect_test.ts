@@ -38,6 +38,7 @@ Deno.test("a status tells its message by our id when Meta hands it back", () => 
     message_id: OURS,
     status: "delivered",
     recipient: "15550200001",
+    participant: null,
     at: "2025-11-22T12:00:00.000Z",
     pricing: null,
     free_entry_until: null,
@@ -66,6 +67,7 @@ Deno.test("a status tells how long a free entry point lasts", () => {
 Deno.test("a status of a group tells the participant", () => {
   const effect = effectOf(aStatus({ recipient_participant_id: "15550200009" }));
   assert.ok(effect.action === "status" && effect.recipient === "15550200009");
+  assert.equal(effect.participant, "15550200009");
 });
 
 Deno.test("a message keeps its content and its customer's name and number", () => {

@@ -22,6 +22,8 @@ export type EventEffect =
     message_id: string | null;
     status: string;
     recipient: string | null;
+    /** The member of a group, of whom alone it tells. */
+    participant: string | null;
     at: string;
     pricing: unknown;
     /** Until then everything to this customer is free, as Meta told with this status. */

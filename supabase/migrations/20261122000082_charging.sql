@@ -1,0 +1,389 @@
+-- Charging messages: what is due for a message follows from what Meta has reported of it, and the books
+-- follow that, in the transaction that learned of it. Nothing is counted twice and no order matters,
+-- since the whole is looked at each time and only the difference is moved.
+-- Locks nothing. Undo: drop the table and functions.
+
+-- What was charged, once for each delivery that Meta reported: a message has several when it was sent
+-- twice, or to a group.
+create table if not exists switchyard.message_charges (
+  message_id uuid not null references switchyard.messages (id) on delete restrict,
+  wamid text not null,
+  recipient text not null,
+  account_id uuid not null references switchyard.wallet_accounts (id),
+  -- The first movement of money, which later ones correct; null while nothing had to be paid.
+  transfer_id uuid references switchyard.wallet_transfers (id),
+  amount_micros bigint not null,
+  pricing_type text,
+  category text not null,
+  is_estimated boolean not null,
+  delivered_at timestamptz not null,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (message_id, wamid, recipient),
+  constraint amount_is_not_negative check (amount_micros >= 0),
+  constraint what_costs_has_a_transfer check (amount_micros = 0 or transfer_id is not null)
+);
+create index if not exists message_charges_account_id on switchyard.message_charges (account_id);
+create index if not exists message_charges_transfer_id on switchyard.message_charges (transfer_id);
+create index if not exists message_charges_created_at on switchyard.message_charges (created_at);
+create index if not exists message_charges_estimated on switchyard.message_charges (created_at)
+  where is_estimated;
+
+create or replace trigger message_charges_updated_at before update on switchyard.message_charges
+  for each row execute function switchyard.touch_updated_at();
+
+alter table switchyard.message_charges enable row level security;
+
+-- Finds the deliveries that Meta reported of messages, each with the price that it told: on the report
+-- of the delivery itself, else on that of the sending. What counts does not depend on the order in which
+-- the reports came.
+create or replace function switchyard.find_deliveries(message_ids uuid[])
+returns table (
+  message_id uuid, wamid text, recipient text, delivered_at timestamptz, pricing jsonb
+)
+language sql
+stable
+set search_path = ''
+as $$
+  with report as (
+    select t.message_id, t.wamid, t.participant, t.at, t.pricing,
+      t.status in ('delivered', 'read', 'played') as is_delivery
+    from switchyard.message_statuses t
+    where t.message_id = any (message_ids)
+      and t.status in ('sent', 'delivered', 'read', 'played')
+  )
+  select d.message_id, d.wamid, coalesce(d.participant, m.recipient), d.at, told.pricing
+  from (
+    select r.message_id, r.wamid, r.participant, min(r.at) as at
+    from report r
+    where r.is_delivery
+    group by r.message_id, r.wamid, r.participant
+  ) d
+  join switchyard.messages m on m.id = d.message_id
+  left join lateral (
+    select r.pricing from report r
+    where r.message_id = d.message_id and r.wamid = d.wamid
+      and (r.participant is null or r.participant is not distinct from d.participant)
+      and jsonb_typeof(r.pricing) = 'object'
+    order by r.is_delivery desc, r.at desc, r.pricing::text
+    limit 1
+  ) told on true;
+$$;
+
+-- Says what is to be paid for a delivery: nothing of a free type, else the card's price for the category
+-- that Meta told. Where Meta told none yet, or the card has no price for it, what was reckoned with when
+-- the message was accepted is taken for it, and said to be estimated.
+-- https://developers.facebook.com/docs/whatsapp/pricing (2026-10)
+create or replace function switchyard.price_delivery(
+  charge jsonb, pricing jsonb, delivered_at timestamptz
+)
+returns table (amount_micros bigint, category text, pricing_type text, is_estimated boolean)
+language sql
+stable
+set search_path = ''
+as $$
+  select
+    case when told.is_free then 0
+      else coalesce(rate.price_micros, (charge ->> 'rate_micros')::bigint) end,
+    told.category,
+    told.type,
+    not told.is_free and (told.is_guessed or rate.price_micros is null)
+  from (
+    select pricing ->> 'type' as type,
+      coalesce(pricing ->> 'category', charge ->> 'category') as category,
+      coalesce(starts_with(pricing ->> 'type', 'free_')
+        or pricing ->> 'type' <> 'regular' and pricing -> 'billable' = 'false', false) as is_free,
+      pricing ->> 'type' is distinct from 'regular' or pricing ->> 'category' is null as is_guessed
+  ) told
+  left join lateral switchyard.rate_at(
+    charge ->> 'currency', charge ->> 'market', told.category, price_delivery.delivered_at) rate
+    on true;
+$$;
+
+-- Lists what the books do not say yet of deliveries of these messages: what is due beside what was
+-- charged, in the order of the deliveries.
+create or replace function switchyard.find_open_charges(message_ids uuid[])
+returns table (
+  message_id uuid, wamid text, recipient text, charge jsonb, delivered_at timestamptz,
+  amount_micros bigint, category text, pricing_type text, is_estimated boolean,
+  charged_micros bigint, transfer_id uuid
+)
+language sql
+stable
+set search_path = ''
+as $$
+  select d.message_id, d.wamid, d.recipient, m.charge, d.delivered_at, due.amount_micros,
+    due.category, due.pricing_type, due.is_estimated, done.amount_micros, done.transfer_id
+  from switchyard.find_deliveries(message_ids) d
+  join switchyard.messages m on m.id = d.message_id
+  cross join lateral switchyard.price_delivery(m.charge, d.pricing, d.delivered_at) due
+  left join switchyard.message_charges done on done.message_id = d.message_id
+    and done.wamid = d.wamid and done.recipient = d.recipient
+  where m.charge is not null
+    and (done.amount_micros, done.category, done.pricing_type, done.is_estimated)
+      is distinct from (due.amount_micros, due.category, due.pricing_type, due.is_estimated)
+  order by d.delivered_at, d.message_id, d.wamid, d.recipient;
+$$;
+
+-- Moves the difference between what was charged and what is due, beside all holds: what the account
+-- does not have is owed. The accounts are locked already.
+create or replace function switchyard.correct_charge(
+  account_id uuid, difference_micros bigint, correction jsonb, actor jsonb
+)
+returns uuid
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_account switchyard.wallet_accounts;
+  v_owed bigint;
+  v_id uuid;
+begin
+  select * into strict v_account from switchyard.wallet_accounts a
+  where a.id = correct_charge.account_id;
+  v_owed := greatest(0, difference_micros - switchyard.available_micros(v_account));
+  insert into switchyard.wallet_transfers
+    (tenant_id, kind, corrects_transfer_id, detail, actor, event_at)
+  values (v_account.tenant_id, 'correction', (correction ->> 'transfer_id')::uuid,
+          correction -> 'detail', correct_charge.actor, (correction ->> 'event_at')::timestamptz)
+  returning id into v_id;
+  perform switchyard.post_entries(v_id, array_agg(leg.account_id), array_agg(leg.amount_micros))
+  from (values
+    (v_account.id, v_owed - difference_micros),
+    (switchyard.receivable_account(v_account.tenant_id, v_account.currency), -v_owed),
+    (switchyard.house_account('revenue', v_account.currency), difference_micros)
+  ) as leg (account_id, amount_micros)
+  where leg.amount_micros <> 0;
+  perform switchyard.repay_debt(v_account.id, actor) where difference_micros < 0;
+  return v_id;
+end;
+$$;
+
+-- Charges one delivery: from the message's hold what it can give, the open one first, and beside it what
+-- is missing or too much. Holds and accounts are locked already.
+create or replace function switchyard.charge_delivery(open_charge jsonb, at timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_charge record;
+  v_hold switchyard.wallet_holds;
+  v_detail jsonb;
+  v_rest bigint;
+  v_part bigint;
+  v_transfer uuid;
+  v_correction uuid;
+begin
+  select * into strict v_charge from jsonb_to_record(open_charge) as c (
+    message_id uuid, wamid text, recipient text, charge jsonb, delivered_at timestamptz,
+    amount_micros bigint, category text, pricing_type text, is_estimated boolean,
+    charged_micros bigint, transfer_id uuid);
+  v_detail := jsonb_strip_nulls(jsonb_build_object('message_id', v_charge.message_id,
+    'category', v_charge.category, 'pricing_type', v_charge.pricing_type,
+    'market', v_charge.charge -> 'market', 'is_estimated', v_charge.is_estimated));
+  v_rest := v_charge.amount_micros - coalesce(v_charge.charged_micros, 0);
+  v_transfer := v_charge.transfer_id;
+
+  if v_rest > 0 and v_transfer is null then
+    select * into v_hold from switchyard.wallet_holds h
+    where h.message_id = v_charge.message_id
+    order by h.status = 'open' desc, h.created_at desc, h.id desc
+    limit 1;
+    v_part := least(v_rest, v_hold.amount_micros - v_hold.captured_micros);
+    if v_part > 0 then
+      select (captured.answer ->> 'transfer_id')::uuid into strict v_transfer
+      from switchyard.resolve_hold(jsonb_build_object(
+        'hold_id', v_hold.id, 'action', 'capture', 'amount_micros', v_part, 'even_late', true,
+        'reference', v_charge.wamid || '/' || v_charge.recipient,
+        'event_at', v_charge.delivered_at, 'detail', v_detail),
+        '{"kind":"message"}', charge_delivery.at) as captured (answer);
+      v_rest := v_rest - v_part;
+    end if;
+  end if;
+  if v_rest <> 0 then
+    v_correction := switchyard.correct_charge(
+      (v_charge.charge ->> 'account_id')::uuid, v_rest, jsonb_build_object(
+        'transfer_id', v_transfer, 'detail', v_detail, 'event_at', v_charge.delivered_at),
+      '{"kind":"message"}');
+    v_transfer := coalesce(v_transfer, v_correction);
+  end if;
+
+  insert into switchyard.message_charges as c (
+    message_id, wamid, recipient, account_id, transfer_id, amount_micros, pricing_type, category,
+    is_estimated, delivered_at, created_at
+  )
+  values (v_charge.message_id, v_charge.wamid, v_charge.recipient,
+    (v_charge.charge ->> 'account_id')::uuid, v_transfer, v_charge.amount_micros,
+    v_charge.pricing_type, v_charge.category, v_charge.is_estimated, v_charge.delivered_at,
+    charge_delivery.at)
+  on conflict (message_id, wamid, recipient) do update
+  set transfer_id = excluded.transfer_id, amount_micros = excluded.amount_micros,
+    pricing_type = excluded.pricing_type, category = excluded.category,
+    is_estimated = excluded.is_estimated, delivered_at = excluded.delivered_at;
+end;
+$$;
+
+-- Gives back what holds still hold. They and their accounts are locked already.
+create or replace function switchyard.release_holds(hold_ids uuid[], at timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  with released as (
+    update switchyard.wallet_holds h
+    set status = 'released',
+        released_micros = h.amount_micros - h.captured_micros,
+        resolved_at = release_holds.at
+    where h.id = any (hold_ids) and h.status = 'open'
+    returning h.account_id, h.released_micros
+  )
+  update switchyard.wallet_accounts a
+  set held_micros = a.held_micros - back.total
+  from (
+    select account_id, sum(released_micros)::bigint as total from released group by account_id
+  ) back
+  where a.id = back.account_id;
+$$;
+
+-- Lets the books follow what became of messages: each delivery is charged once, at what Meta says it
+-- costs, whatever was charged before is corrected to it, and what a message that has come to an end
+-- still holds is given back. Messages that nobody pays for cost one look. The messages are locked by who
+-- calls, and so are lanes, which come before holds, and holds before accounts: to be called once in a
+-- transaction, at its end.
+create or replace function switchyard.follow_charges(message_ids uuid[], at timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_billed uuid[] := array(
+    select m.id from switchyard.messages m
+    where m.id = any (message_ids) and m.charge is not null);
+  v_open jsonb;
+  v_ended uuid[];
+begin
+  if cardinality(v_billed) = 0 then
+    return;
+  end if;
+  select jsonb_agg(to_jsonb(o) order by o.delivered_at, o.message_id, o.wamid, o.recipient)
+  into v_open
+  from switchyard.find_open_charges(v_billed) o;
+  v_ended := array(
+    select h.id from switchyard.wallet_holds h
+    join switchyard.messages m on m.id = h.message_id
+    where h.message_id = any (v_billed) and h.status = 'open'
+      and m.status in ('delivered', 'read', 'failed', 'expired', 'cancelled', 'dead'));
+  if v_open is null and cardinality(v_ended) = 0 then
+    return;
+  end if;
+
+  perform from switchyard.wallet_holds h
+  where h.id = any (v_ended) or h.message_id in (
+    select o.message_id from jsonb_to_recordset(v_open) as o (message_id uuid))
+  order by h.id
+  for no key update;
+  perform switchyard.lock_wallet_accounts(array(
+    select h.account_id from switchyard.wallet_holds h where h.id = any (v_ended)
+    union
+    select touched.id
+    from (
+      select distinct a.id, a.tenant_id, a.currency
+      from jsonb_to_recordset(v_open) as o (charge jsonb)
+      join switchyard.wallet_accounts a on a.id = (o.charge ->> 'account_id')::uuid
+    ) payer
+    cross join lateral unnest(array[
+      payer.id, switchyard.house_account('revenue', payer.currency),
+      switchyard.open_receivable(payer.tenant_id, payer.currency)]) as touched (id)));
+
+  perform switchyard.charge_delivery(o.open_charge, follow_charges.at)
+  from jsonb_array_elements(v_open) with ordinality as o (open_charge, place)
+  where v_open is not null;
+  perform switchyard.release_holds(v_ended, follow_charges.at);
+end;
+$$;
+
+-- Sets the money for messages aside once more, in this order, at today's prices, and returns those that
+-- are not covered. What nobody pays for, costs nothing or is still held needs none. The messages and
+-- their lanes are locked already; tenants are taken in the order of their accounts.
+create or replace function switchyard.hold_again(message_ids uuid[], at timestamptz)
+returns uuid[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_tenant record;
+  v_uncovered uuid[] := '{}';
+begin
+  for v_tenant in
+    select m.tenant_id, jsonb_agg(jsonb_build_object(
+        'index', again.place, 'account_id', m.charge -> 'account_id',
+        'currency', m.charge -> 'currency', 'amount_micros', price.micros, 'message_id', m.id,
+        'expires_at', greatest(m.expires_at, hold_again.at + interval '24 hours')
+          + interval '37 days',
+        'detail', m.charge - '{account_id,currency}'::text[])) as holds
+    from unnest(message_ids) with ordinality as again (id, place)
+    join switchyard.messages m on m.id = again.id and m.charge is not null
+    cross join lateral (
+      select coalesce((
+        select r.price_micros from switchyard.rate_at(m.charge ->> 'currency',
+          m.charge ->> 'market', m.charge ->> 'category', hold_again.at) r
+        ), (m.charge ->> 'rate_micros')::bigint) as micros
+    ) price
+    where price.micros > 0 and not exists (
+      select from switchyard.wallet_holds h where h.message_id = m.id and h.status = 'open')
+    group by m.tenant_id
+    order by min(m.charge ->> 'account_id')
+  loop
+    v_uncovered := v_uncovered || array(
+      select message_ids[p.index]
+      from switchyard.place_holds(
+        v_tenant.tenant_id, v_tenant.holds, '{"kind":"redrive"}', hold_again.at) p
+      where p.answer ->> 'outcome' <> 'completed');
+  end loop;
+  return v_uncovered;
+end;
+$$;
+
+-- Tells what a message costs: what is held for it now, what was charged and what was given back, in
+-- micro-units. Null for a message that nobody pays for.
+create or replace function switchyard.tell_price(message switchyard.messages)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'currency', message.charge -> 'currency',
+    'market', message.charge -> 'market',
+    'category', coalesce(charged.category, message.charge ->> 'category'),
+    'type', charged.pricing_type,
+    'estimated', coalesce(charged.is_estimated, false),
+    'held_micros', coalesce(held.held_micros, 0)::text,
+    'captured_micros', coalesce(charged.amount_micros, 0)::text,
+    'released_micros', coalesce(held.released_micros, 0)::text,
+    'charges', case when charged.deliveries > 1 then charged.charges end
+  ))
+  from (
+    select sum(h.amount_micros - h.captured_micros - h.released_micros) as held_micros,
+      sum(h.released_micros) as released_micros
+    from switchyard.wallet_holds h
+    where h.message_id = message.id
+  ) held
+  cross join (
+    select sum(c.amount_micros) as amount_micros, bool_or(c.is_estimated) as is_estimated,
+      count(*) as deliveries,
+      (array_agg(c.category order by c.delivered_at, c.wamid, c.recipient))[1] as category,
+      (array_agg(c.pricing_type order by c.delivered_at, c.wamid, c.recipient))[1] as pricing_type,
+      jsonb_agg(jsonb_build_object('wamid', c.wamid, 'recipient', c.recipient,
+        'captured_micros', c.amount_micros::text, 'category', c.category,
+        'estimated', c.is_estimated) order by c.delivered_at, c.wamid, c.recipient) as charges
+    from switchyard.message_charges c
+    where c.message_id = message.id
+  ) charged
+  where message.charge is not null;
+$$;
+
+revoke all on switchyard.message_charges from public, anon, authenticated, service_role;
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;
