@@ -40,6 +40,8 @@ create index if not exists callback_endpoints_tenant_id
 -- that happened: the same is never told twice.
 create table if not exists switchyard.callback_events (
   id uuid primary key default switchyard.new_id(),
+  -- Order of telling: ids made within one millisecond sort at random, this does not.
+  told_no bigint generated always as identity,
   tenant_id uuid not null references switchyard.tenants (id) on delete restrict,
   type text not null,
   order_key text not null,
@@ -49,7 +51,7 @@ create table if not exists switchyard.callback_events (
   constraint event_is_told_once unique (tenant_id, key)
 );
 create index if not exists callback_events_of_tenant
-  on switchyard.callback_events (tenant_id, created_at, id);
+  on switchyard.callback_events (tenant_id, created_at, told_no);
 create index if not exists callback_events_created_at on switchyard.callback_events (created_at);
 
 -- One row for each event and endpoint. Those of one conversation form a line: only its head may be
@@ -66,11 +68,13 @@ create table if not exists switchyard.callback_deliveries (
   attempt_count integer not null default 0,
   failure_count integer not null default 0,
   lease_expires_at timestamptz,
-  first_attempt_at timestamptz,
+  -- What fails is tried again for a day from then on.
+  first_failed_at timestamptz,
   finished_at timestamptz,
   last_failure jsonb,
   constraint state_is_known check (state in ('new', 'waiting', 'head', 'delivered', 'given_up')),
-  constraint only_the_head_is_leased check (lease_expires_at is null or state = 'head')
+  constraint only_the_head_is_leased check (lease_expires_at is null or state = 'head'),
+  constraint finished_when_over check ((finished_at is null) = (state not in ('delivered', 'given_up')))
 ) with (fillfactor = 80);
 create unique index if not exists one_delivery_of_a_line_at_a_time
   on switchyard.callback_deliveries (endpoint_id, order_key) where state = 'head';
