@@ -183,5 +183,29 @@ as $$
     and s.status <> 'removed';
 $$;
 
+-- Names the senders whose tokens a new worker will want: those whose messages are due next. With the
+-- generation of the caches, as a claim tells it.
+create or replace function switchyard_api.senders_to_preload(most integer)
+returns table (
+  sender_id uuid, phone_number_id text, credential_version integer, cache_generation bigint
+)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select s.id, s.phone_number_id, s.credential_version, settings.cache_generation
+  from switchyard.senders s
+  cross join switchyard.settings
+  where s.id = any (array(
+    select l.sender_id
+    from switchyard.sender_lanes l
+    join switchyard.senders n on n.id = l.sender_id
+    join switchyard.tenants t on t.id = n.tenant_id
+    where l.head_due_at < 'infinity' and n.status = 'active' and t.status = 'active'
+    order by l.head_due_at
+    limit senders_to_preload.most));
+$$;
+
 revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
 grant execute on all functions in schema switchyard_api to service_role;

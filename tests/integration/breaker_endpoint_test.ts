@@ -29,6 +29,7 @@ Deno.test("breakers over HTTP on a real database and a Redis", async (t) => {
     ...project,
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     statistics: null,
+    memory: { maxEntries: 1_000, ttlMs: 900_000 },
     breakers,
   });
   const admin = serve("admin", handler, {

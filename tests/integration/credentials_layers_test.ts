@@ -3,10 +3,12 @@ import { strict as assert } from "node:assert";
 import { createBreakerSign } from "../../supabase/functions/_shared/credentials/breaker_sign.ts";
 import type { CredentialLayers } from "../../supabase/functions/_shared/credentials/credentials.ts";
 import type { SenderVersion } from "../../supabase/functions/_shared/credentials/credentials.ts";
+import { createPreload } from "../../supabase/functions/_shared/credentials/preload.ts";
 import { openRedis } from "../../supabase/functions/_shared/redis.ts";
 import { createStatisticsStore } from "../../supabase/functions/_shared/credentials/statistics_store.ts";
 import { createOutboundQueue } from "../../supabase/functions/_shared/queue/outbound.ts";
 import { runtime } from "../../supabase/functions/_shared/runtime.ts";
+import { createLog } from "../../supabase/functions/_shared/telemetry/log.ts";
 import {
   type CredentialGround,
   senderOf,
@@ -331,4 +333,42 @@ onGround("an isolate that gives up the database for a while says so in Redis", a
   }
   await settle();
   assert.equal(await sign.isRaised(), true);
+});
+
+onGround("a new isolate preloads the tokens of who has messages due next, and no others", async ({
+  sql,
+  callRpc,
+  startIsolate,
+}) => {
+  const [later, idle, paused, suspended, sooner] = [
+    await createTenancy(sql),
+    await createTenancy(sql),
+    await createTenancy(sql),
+    await createTenancy(sql),
+    await createTenancy(sql),
+  ];
+  const at = Date.now();
+  for (const tenancy of [paused, suspended, sooner]) {
+    await enqueue(sql, tenancy, [anItem(tenancy)], new Date(at));
+  }
+  await enqueue(sql, later, [anItem(later)], new Date(at + 60_000));
+  await sql`update switchyard.senders set status = 'paused' where id = ${paused.senderId}`;
+  await sql`update switchyard.tenants set status = 'suspended' where id = ${suspended.tenantId}`;
+  const rows = await callRpc("senders_to_preload", { most: 10 });
+  assert.deepEqual(
+    new Set(rows.map((row) => row.sender_id)),
+    new Set([sooner.senderId, later.senderId]),
+  );
+  const [first] = await callRpc("senders_to_preload", { most: 1 });
+  assert.equal(first?.sender_id, sooner.senderId);
+
+  const { credentials, reads } = startIsolate();
+  const log = createLog({ write: () => {}, now: () => 0, fields: {} });
+  await createPreload({ call: callRpc, credentials, log, most: 10 })();
+  assert.equal(reads.length, 1);
+  await tokenOf(credentials, senderOf(sooner), first!.cache_generation);
+  await tokenOf(credentials, senderOf(later), first!.cache_generation);
+  assert.equal(reads.length, 1);
+  await tokenOf(credentials, senderOf(idle), first!.cache_generation);
+  assert.equal(reads.length, 2);
 });

@@ -22,7 +22,13 @@ Deno.test("dead letters over HTTP on a real database", async (t) => {
   const now = Date.now;
   const log = createLog({ write: () => {}, now, fields: {} });
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
-  const handler = createHandler({ ...project, randomBytes, statistics: null, breakers: null });
+  const handler = createHandler({
+    ...project,
+    randomBytes,
+    statistics: null,
+    memory: { maxEntries: 1_000, ttlMs: 900_000 },
+    breakers: null,
+  });
   const admin = serve("admin", handler, { log, now });
   const ask = async (method: string, path: string, body?: unknown, tenantId?: string) => {
     const answer = await admin(

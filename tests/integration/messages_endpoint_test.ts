@@ -27,7 +27,13 @@ Deno.test("the endpoints on a real database", async (t) => {
     messages: serve("wa-messages", createHandler({ ...project, now }), { log, now }),
     admin: serve(
       "admin",
-      createAdminHandler({ ...project, randomBytes, statistics: null, breakers: null }),
+      createAdminHandler({
+        ...project,
+        randomBytes,
+        statistics: null,
+        memory: { maxEntries: 1_000, ttlMs: 900_000 },
+        breakers: null,
+      }),
       { log, now },
     ),
   };

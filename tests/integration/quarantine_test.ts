@@ -118,7 +118,13 @@ Deno.test("the quarantine over HTTP on a real database", async (t) => {
   }, api.fetch);
   const log = createLog({ write: () => {}, now: Date.now, fields: {} });
   const randomBytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));
-  const handler = createHandler({ ...project, randomBytes, statistics: null, breakers: null });
+  const handler = createHandler({
+    ...project,
+    randomBytes,
+    statistics: null,
+    memory: { maxEntries: 1_000, ttlMs: 900_000 },
+    breakers: null,
+  });
   const admin = serve("admin", handler, { log, now: Date.now });
   const ask = async (method: string, path: string, body?: unknown) => {
     const init = body === undefined ? {} : { body: JSON.stringify(body) };

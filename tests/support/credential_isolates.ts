@@ -87,6 +87,8 @@ function startIsolate(callRpc: CallRpc, url: string, options: IsolateOptions): I
     UPSTASH_REDIS_REST_URL: options.redisUrl ?? url,
     UPSTASH_REDIS_REST_TOKEN: token,
     SWITCHYARD_ENCRYPTION_KEYS: keyIds?.map((id) => ({ id, key: keyBytes(id) })),
+    SWITCHYARD_CREDENTIAL_CACHE_SIZE: 1_000,
+    SWITCHYARD_CREDENTIAL_CACHE_TTL_SECONDS: 900,
     WHATSAPP_PHONE_NUMBER_ID: fallback?.phoneNumberId,
     WHATSAPP_ACCESS_TOKEN: fallback?.accessToken,
   }, {

@@ -43,6 +43,10 @@ const encryptionKeys = z.string().optional().transform((value, context) => {
   return z.NEVER;
 });
 
+function integer(min: number, max: number) {
+  return z.string().regex(/^\d{1,9}$/).transform(Number).pipe(z.number().min(min).max(max));
+}
+
 /** Every environment variable that a function reads, once. */
 export const VARIABLES = {
   SUPABASE_URL: {
@@ -111,6 +115,32 @@ export const VARIABLES = {
     about:
       "keyid:base64 list of 32-byte keys, ids different, for cached tokens; first encrypts; absent: no L2",
   },
+  SWITCHYARD_CREDENTIAL_CACHE_SIZE: {
+    schema: integer(1, 100_000),
+    about:
+      "access tokens in the memory of one isolate, 1 to 100000; the least recently used go first",
+    default: "1000",
+  },
+  SWITCHYARD_CREDENTIAL_CACHE_TTL_SECONDS: {
+    schema: integer(1, 86_400),
+    about: "for so long a token is served from memory, 1 to 86400; a rotated one never is",
+    default: "900",
+  },
+  SWITCHYARD_CREDENTIAL_PRELOAD: {
+    schema: integer(0, 1_000),
+    about: "tokens that a new isolate reads beside its first claim, those needed next, 0 to 1000",
+    default: "100",
+  },
+  SWITCHYARD_BACKPRESSURE_HIGH_DEPTH: {
+    schema: integer(1, 9_999),
+    about: "when more messages than this are due, claims are halved, 1 to 9999",
+    default: "1000",
+  },
+  SWITCHYARD_BACKPRESSURE_LOW_DEPTH: {
+    schema: integer(1, 9_999),
+    about: "when fewer are due, claims are full again, 1 to the high depth",
+    default: "100",
+  },
 } satisfies Record<string, Variable<unknown>>;
 
 export type VariableName = keyof typeof VARIABLES;
@@ -123,6 +153,11 @@ type Env = (name: string) => string | undefined;
 // Half a Redis address is a mistake, not a choice.
 const BOTH_OR_NEITHER: readonly (readonly [VariableName, VariableName])[] = [
   ["UPSTASH_REDIS_REST_URL", "UPSTASH_REDIS_REST_TOKEN"],
+];
+
+// The other way round every claim would change its mind.
+const NOT_ABOVE: readonly (readonly [VariableName, VariableName])[] = [
+  ["SWITCHYARD_BACKPRESSURE_LOW_DEPTH", "SWITCHYARD_BACKPRESSURE_HIGH_DEPTH"],
 ];
 
 /** Says which environment variables are missing or malformed, never what they hold. */
@@ -145,6 +180,9 @@ export function readConfig<K extends VariableName>(env: Env, names: readonly K[]
   for (const pair of BOTH_OR_NEITHER) {
     const absent = pair.filter((name) => rawValue(env, name) === undefined);
     if (absent.length === 1 && pair.some((name) => includes(names, name))) bad.add(absent[0]!);
+  }
+  for (const [lower, upper] of NOT_ABOVE) {
+    if (Number(values[lower]) > Number(values[upper])) bad.add(lower).add(upper);
   }
   if (bad.size > 0) throw new ConfigError([...bad]);
   return values as ConfigOf<K>;

@@ -51,6 +51,18 @@ Deno.test("readConfig parses a JSON Web Key Set", () => {
   assert.deepEqual(config.SUPABASE_JWKS, keys);
 });
 
+Deno.test("readConfig reads numbers within their bounds", () => {
+  const config = read(
+    { SWITCHYARD_CREDENTIAL_CACHE_SIZE: " 5000 " },
+    "SWITCHYARD_CREDENTIAL_CACHE_SIZE",
+    "SWITCHYARD_CREDENTIAL_CACHE_TTL_SECONDS",
+  );
+  assert.deepEqual(config, {
+    SWITCHYARD_CREDENTIAL_CACHE_SIZE: 5_000,
+    SWITCHYARD_CREDENTIAL_CACHE_TTL_SECONDS: 900,
+  });
+});
+
 Deno.test("readConfig leaves optional variables out", () => {
   const config = read({}, "UPSTASH_REDIS_REST_URL", "WHATSAPP_PHONE_NUMBER_ID", "SUPABASE_JWKS");
   assert.deepEqual(Object.values(config), [undefined, undefined, undefined]);
@@ -72,6 +84,14 @@ const malformed: [name: VariableName, value: string][] = [
   ["SWITCHYARD_ENCRYPTION_KEYS", `a:${btoa("short")}`],
   ["SWITCHYARD_ENCRYPTION_KEYS", key32],
   ["SWITCHYARD_ENCRYPTION_KEYS", "a:%%%"],
+  ["SWITCHYARD_CREDENTIAL_CACHE_SIZE", "0"],
+  ["SWITCHYARD_CREDENTIAL_CACHE_SIZE", "100001"],
+  ["SWITCHYARD_CREDENTIAL_CACHE_SIZE", "1e3"],
+  ["SWITCHYARD_CREDENTIAL_CACHE_TTL_SECONDS", "-1"],
+  ["SWITCHYARD_CREDENTIAL_CACHE_TTL_SECONDS", "15m"],
+  ["SWITCHYARD_CREDENTIAL_PRELOAD", "1001"],
+  ["SWITCHYARD_BACKPRESSURE_HIGH_DEPTH", "10000"],
+  ["SWITCHYARD_BACKPRESSURE_LOW_DEPTH", "0.5"],
   ["SWITCHYARD_ENCRYPTION_KEYS", `a:${key32},b:${key32},a:${key32}`],
 ];
 
@@ -100,6 +120,20 @@ Deno.test("readConfig refuses half a Redis address and names the other half", ()
     (error: unknown) =>
       error instanceof ConfigError && error.variables[0] === "UPSTASH_REDIS_REST_TOKEN",
   );
+});
+
+Deno.test("readConfig refuses a low depth above the high one and names both", () => {
+  const names = [
+    "SWITCHYARD_BACKPRESSURE_LOW_DEPTH",
+    "SWITCHYARD_BACKPRESSURE_HIGH_DEPTH",
+  ] as const;
+  assert.throws(
+    () => read({ SWITCHYARD_BACKPRESSURE_HIGH_DEPTH: "99" }, ...names),
+    (error: unknown) =>
+      error instanceof ConfigError && error.variables.toString() === names.toString(),
+  );
+  const even = { SWITCHYARD_BACKPRESSURE_HIGH_DEPTH: "100" };
+  assert.equal(read(even, ...names).SWITCHYARD_BACKPRESSURE_LOW_DEPTH, 100);
 });
 
 Deno.test(".env.example lists every variable with its default and its line", async () => {

@@ -322,6 +322,15 @@ export type Database = {
         };
         Returns: Json;
       };
+      "senders_to_preload": {
+        Args: { "most": number };
+        Returns: {
+          "cache_generation": number;
+          "credential_version": number;
+          "phone_number_id": string;
+          "sender_id": string;
+        }[];
+      };
       "set_billing": {
         Args: { "actor": Json; "at"?: string; "billing": Json; "tenant_id": string };
         Returns: Json;

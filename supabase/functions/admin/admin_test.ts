@@ -57,6 +57,7 @@ function setup({ caller = secret, rpc = {}, statistics = null }: World = {}) {
     identify: () => Promise.resolve({ ok: true, caller }),
     randomBytes: (length) => new Uint8Array(length).fill(255),
     statistics,
+    memory: { maxEntries: 1_000, ttlMs: 900_000 },
     breakers: null,
   });
   const answer = serve("admin", handler, { log, now, newRequestId: () => "r" });

@@ -38,6 +38,7 @@ function setup(
     identify: () => Promise.resolve({ ok: true, caller }),
     randomBytes: (length) => new Uint8Array(length),
     statistics: null,
+    memory: { maxEntries: 1_000, ttlMs: 900_000 },
     breakers,
   });
   const answer = serve("admin", handler, { log, now, newRequestId: () => "r" });

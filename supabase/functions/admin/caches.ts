@@ -1,5 +1,4 @@
 import * as z from "zod";
-import { CREDENTIAL_TTL_MS, MAX_CREDENTIALS } from "../_shared/credentials/credentials.ts";
 import { NO_COUNTS, withSums } from "../_shared/credentials/counters.ts";
 import type { CredentialCounters } from "../_shared/credentials/counters.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
@@ -15,7 +14,7 @@ const invalidation = z.object({ outcome: z.enum(["invalidated", "sender_not_foun
 /** The credential caches of all isolates together, as far as they reported to Redis. */
 export async function tellCacheStatistics(command: Command): Promise<Response> {
   const { source, counters } = await readCounters(command);
-  return Response.json({ credential_cache: describe(counters), source });
+  return Response.json({ credential_cache: describe(counters, command), source });
 }
 
 /** Makes every isolate drop its cached credentials at its next claim. */
@@ -51,14 +50,17 @@ async function readCounters(
   }
 }
 
-function describe(counted: CredentialCounters | null): Record<string, unknown> {
+function describe(
+  counted: CredentialCounters | null,
+  { memory }: Command,
+): Record<string, unknown> {
   const { total_requests, cache_hits, failures, ...layers } = counted ?? withSums(NO_COUNTS);
   const rate = total_requests === 0 ? 0 : cache_hits / total_requests * 100;
   return {
     // Isolates come and go without saying what they hold.
     size: null,
-    max_size: MAX_CREDENTIALS,
-    ttl: CREDENTIAL_TTL_MS / 1_000,
+    max_size: memory.maxEntries,
+    ttl: memory.ttlMs / 1_000,
     hit_rate: `${rate.toFixed(1)}%`,
     hits: cache_hits,
     misses: total_requests - cache_hits,

@@ -1,3 +1,4 @@
+import type { CredentialMemory } from "../_shared/credentials/credentials.ts";
 import type { StatisticsStore } from "../_shared/credentials/statistics_store.ts";
 import type { CallRpc } from "../_shared/database.ts";
 import type { Caller, Identify } from "../_shared/http/caller.ts";
@@ -17,6 +18,8 @@ export interface AdminDeps {
   randomBytes: (length: number) => Uint8Array;
   /** Null where there is no Redis. */
   statistics: StatisticsStore | null;
+  /** Of each isolate that sends. */
+  memory: CredentialMemory;
   /** Null where there is no Redis. */
   breakers: BreakerConsole | null;
 }

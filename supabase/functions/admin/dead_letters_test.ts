@@ -36,6 +36,7 @@ function setup({ caller = secret }: { caller?: Caller } = {}) {
     identify: () => Promise.resolve({ ok: true, caller }),
     randomBytes: (length) => new Uint8Array(length),
     statistics: null,
+    memory: { maxEntries: 1_000, ttlMs: 900_000 },
     breakers: null,
   });
   const answer = serve("admin", handler, { log, now, newRequestId: () => "r" });

@@ -1,4 +1,5 @@
 import { readConfig } from "../_shared/config.ts";
+import { CREDENTIAL_MEMORY_VARIABLES, memoryOf } from "../_shared/credentials/memory_settings.ts";
 import { createStatisticsStore } from "../_shared/credentials/statistics_store.ts";
 import { serve } from "../_shared/http/serve.ts";
 import { connectProject, PROJECT_VARIABLES } from "../_shared/project.ts";
@@ -10,7 +11,11 @@ import { createHandler } from "./admin.ts";
 
 const REDIS_TIMEOUT_MS = 1_000;
 
-const config = readConfig(runtime.env, [...PROJECT_VARIABLES, ...REDIS_VARIABLES]);
+const config = readConfig(runtime.env, [
+  ...PROJECT_VARIABLES,
+  ...REDIS_VARIABLES,
+  ...CREDENTIAL_MEMORY_VARIABLES,
+]);
 const log = createLog({
   write: runtime.write,
   now: runtime.now,
@@ -22,6 +27,7 @@ const handler = createHandler({
   ...connectProject(config, runtime.fetch),
   randomBytes,
   statistics: createStatisticsStore(config, deadline),
+  memory: memoryOf(config),
   breakers: redis && createBreakerStore({ redis, now, random }),
 });
 

@@ -3,6 +3,7 @@ import {
   connectCredentialLayers,
   CREDENTIAL_LAYER_VARIABLES,
 } from "../_shared/credentials/layers.ts";
+import { createPreload } from "../_shared/credentials/preload.ts";
 import { createSendWindows } from "../_shared/pacing/send_windows.ts";
 import { connectProject, PROJECT_VARIABLES } from "../_shared/project.ts";
 import { createOutboundQueue } from "../_shared/queue/outbound.ts";
@@ -22,6 +23,9 @@ export const SENDER_VARIABLES = [
   ...CREDENTIAL_LAYER_VARIABLES,
   "WHATSAPP_GRAPH_URL",
   "WHATSAPP_GRAPH_VERSION",
+  "SWITCHYARD_CREDENTIAL_PRELOAD",
+  "SWITCHYARD_BACKPRESSURE_HIGH_DEPTH",
+  "SWITCHYARD_BACKPRESSURE_LOW_DEPTH",
 ] as const;
 
 const REDIS_TIMEOUT_MS = 1_000;
@@ -41,6 +45,8 @@ export function connectSender(
     call,
     log,
   });
+  const most = config.SWITCHYARD_CREDENTIAL_PRELOAD;
+  const preload = createPreload({ call, credentials, log, most });
   const { WHATSAPP_GRAPH_URL: baseUrl, WHATSAPP_GRAPH_VERSION: version } = config;
   const worker = world.env("SB_EXECUTION_ID") ?? "local";
   const deps: DrainDeps = {
@@ -54,5 +60,9 @@ export function connectSender(
     sleep,
     log,
   };
-  return { identify, deps, reportStatistics };
+  const depths = {
+    highDepth: config.SWITCHYARD_BACKPRESSURE_HIGH_DEPTH,
+    lowDepth: config.SWITCHYARD_BACKPRESSURE_LOW_DEPTH,
+  };
+  return { identify, deps, depths, preload, reportStatistics };
 }

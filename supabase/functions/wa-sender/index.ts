@@ -13,8 +13,6 @@ const LEASE_SECONDS = 60;
 const LIMITS = {
   fullBatch: 400,
   reducedBatch: 200,
-  highDepth: 1_000,
-  lowDepth: 100,
   concurrency: 64,
   concurrencyPerSender: 32,
   maxMessages: 2_000,
@@ -30,7 +28,7 @@ const BACKGROUND_IDLE_MS = 5_000;
 const { now, write } = runtime;
 const log = createLog({ write, now, fields: { service: "switchyard" } });
 const config = readConfig(runtime.env, SENDER_VARIABLES);
-const { identify, deps, reportStatistics } = connectSender(config, {
+const { identify, deps, depths, preload, reportStatistics } = connectSender(config, {
   world: runtime,
   log,
   leaseSeconds: LEASE_SECONDS,
@@ -40,7 +38,9 @@ runtime.onShutdown((reason) => stopping.abort(reason));
 
 async function drainFor(maxIdleMs: number, somebodyWaits?: AbortSignal) {
   const signals = { stop: stopping.signal, ...(somebodyWaits && { somebodyWaits }) };
-  const report = await drain(deps, { ...LIMITS, maxIdleMs }, signals);
+  // Beside the first claim, which does not wait for it.
+  runtime.keepAlive(preload());
+  const report = await drain(deps, { ...LIMITS, ...depths, maxIdleMs }, signals);
   if (report.claimed > 0) log.info("outbound.drained", { ...report });
   runtime.keepAlive(reportStatistics());
   return report;

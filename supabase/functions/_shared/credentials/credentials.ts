@@ -48,12 +48,15 @@ export interface CredentialsDeps {
   /** Answers for the one phone number that it names, and only when nothing else can. */
   fallback: { phoneNumberId: string; accessToken: string } | null;
   now: () => number;
-  memory?: { maxEntries: number; ttlMs: number };
+  memory: CredentialMemory;
 }
 
-/** Tokens kept in the memory of one isolate, the least recently used make room. */
-export const MAX_CREDENTIALS = 1_000;
-export const CREDENTIAL_TTL_MS = 15 * 60_000;
+/** What one isolate keeps in memory: so many tokens, for so long. The least recently used make room. */
+export interface CredentialMemory {
+  maxEntries: number;
+  ttlMs: number;
+}
+
 /** For so much longer an expired token serves while neither Redis nor the database can tell. */
 export const MAX_STALE_MS = 60 * 60_000;
 /** A token that the database gave this recently is not read again because Meta refused it. */
@@ -67,9 +70,7 @@ const MAX_SENDERS_PER_READ = 500;
  * number alone, when the database cannot answer or knows no such credential.
  */
 export function createCredentials(deps: CredentialsDeps): CredentialLayers {
-  const { shared, stored, fallback, now } = deps;
-  const { maxEntries, ttlMs } = deps.memory ??
-    { maxEntries: MAX_CREDENTIALS, ttlMs: CREDENTIAL_TTL_MS };
+  const { shared, stored, fallback, now, memory: { maxEntries, ttlMs } } = deps;
   const cache = createLayeredCache<string, "suspended">({
     shared,
     source: stored,

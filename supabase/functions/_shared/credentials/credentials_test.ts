@@ -55,7 +55,7 @@ function setup(
     },
     fallback: { phoneNumberId: "999", accessToken: "from-the-environment" },
     now: () => clock.nowMs,
-    ...(options.memory && { memory: options.memory }),
+    memory: options.memory ?? { maxEntries: 1_000, ttlMs: 15 * 60_000 },
   });
   const find = async (sender = aSender(), generation = 1) => {
     const [found] = await credentials.find([sender], generation);

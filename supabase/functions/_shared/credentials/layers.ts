@@ -7,6 +7,7 @@ import type { Log } from "../telemetry/log.ts";
 import { createBreakerSign } from "./breaker_sign.ts";
 import { createCredentials } from "./credentials.ts";
 import type { CredentialLayers } from "./credentials.ts";
+import { CREDENTIAL_MEMORY_VARIABLES, memoryOf } from "./memory_settings.ts";
 import { createReadBreaker, OPEN_MS } from "./read_breaker.ts";
 import { createSharedTokens, SHARED_TIMEOUT_MS } from "./shared_tokens.ts";
 import { createStatisticsReport } from "./statistics_report.ts";
@@ -18,6 +19,7 @@ import { createTokenStore } from "./token_store.ts";
 /** What the credential layers read of the environment. */
 export const CREDENTIAL_LAYER_VARIABLES = [
   ...REDIS_VARIABLES,
+  ...CREDENTIAL_MEMORY_VARIABLES,
   "SWITCHYARD_ENCRYPTION_KEYS",
   "WHATSAPP_PHONE_NUMBER_ID",
   "WHATSAPP_ACCESS_TOKEN",
@@ -44,6 +46,7 @@ export function connectCredentialLayers(
     stored: createStoredTokens({ ...world, breaker }),
     fallback: phoneNumberId && accessToken ? { phoneNumberId, accessToken } : null,
     now: world.now,
+    memory: memoryOf(config),
   });
   const statistics = createStatisticsStore(config, world.deadline);
   return { credentials, reportStatistics: createStatisticsReport(credentials, statistics) };
