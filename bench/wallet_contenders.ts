@@ -1,3 +1,4 @@
+import { createPlainLedger } from "./plain_ledger.ts";
 import type { Sql } from "./wallet_ground.ts";
 
 /** One way to do one thing; a run returns how often it did it. */
@@ -45,6 +46,7 @@ export async function openBooks(sql: Sql, { wallets }: { wallets: number }): Pro
   await sql`
     create table public.holds (key uuid primary key, balance_id int not null references public.balances,
       amount bigint not null, created_at timestamptz not null default now())`;
+  await createPlainLedger(sql, wallets);
   return { tenantId, wallets: opened.map(({ id }) => id) };
 }
 
@@ -52,11 +54,12 @@ export async function openBooks(sql: Sql, { wallets }: { wallets: number }): Pro
 export function contendersOf({ tenantId, wallets }: Books): Contender[] {
   const [hot] = wallets;
   const any = () => wallets[Math.floor(Math.random() * wallets.length)]!;
-  const batched = (name: string, account: () => string): Contender => ({
+  const anyPlain = () => 1 + Math.floor(Math.random() * wallets.length);
+  const batched = (name: string, account: () => string, batch = BATCH): Contender => ({
     name,
     connections: BATCH_CONNECTIONS,
     run: async (sql) => {
-      const holds = Array.from({ length: BATCH }, (_, index) => aHold(index, account()));
+      const holds = Array.from({ length: batch }, (_, index) => aHold(index, account()));
       const answers = await sql`
         select index, answer from switchyard_api.place_wallet_holds(
           ${tenantId}, ${sql.json(holds)}, '{"kind":"bench"}')`;
@@ -71,6 +74,8 @@ export function contendersOf({ tenantId, wallets }: Books): Contender[] {
 
   return [
     batched("holds_batched_one_wallet", () => hot!),
+    batched("holds_in_hundreds_one_wallet", () => hot!, 100),
+    batched("holds_in_thousands_one_wallet", () => hot!, 1_000),
     {
       ...batched("holds_batched_without_keys", () => hot!),
       run: async (sql) => {
@@ -95,6 +100,18 @@ export function contendersOf({ tenantId, wallets }: Books): Contender[] {
     single("holds_one_by_one_1000_wallets", (sql) => holdOne(sql, tenantId, any())),
     single("transfers_1000_wallets", (sql) => transfer(sql, tenantId, any(), any())),
     single("transfers_two_wallets", (sql) => transfer(sql, tenantId, hot!, wallets[1]!)),
+    single(
+      "transfers_without_keys_1000_wallets",
+      (sql) =>
+        sql`select switchyard.move_funds(${tenantId}, ${
+          sql.json(aTransfer(any(), any()))
+        }, '{"kind":"bench"}')`,
+    ),
+    single(
+      "plain_ledger_1000_wallets",
+      (sql) => sql`select plain.transfer(${anyPlain()}, ${anyPlain()}, 1000)`,
+    ),
+    single("plain_ledger_two_wallets", (sql) => sql`select plain.transfer(1, 2, 1000)`),
   ];
 }
 
@@ -119,12 +136,10 @@ async function holdOne(sql: Sql, tenantId: string, account: string): Promise<voi
 
 async function transfer(sql: Sql, tenantId: string, from: string, to: string): Promise<void> {
   const { key, fingerprint, field_digests } = aHold(0, from);
-  const request = {
-    source_account_id: from,
-    destination_account_id: to,
-    amount_micros: "1000",
-    currency: "USD",
-  };
-  await sql`select switchyard_api.transfer_funds(${tenantId}, ${sql.json(request)},
+  await sql`select switchyard_api.transfer_funds(${tenantId}, ${sql.json(aTransfer(from, to))},
     ${sql.json({ key, fingerprint, field_digests })}, '{"kind":"bench"}')`;
+}
+
+function aTransfer(source_account_id: string, destination_account_id: string) {
+  return { source_account_id, destination_account_id, amount_micros: "1000", currency: "USD" };
 }

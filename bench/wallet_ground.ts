@@ -3,11 +3,14 @@ import postgres from "postgres";
 import { applyMigrations } from "../local/migrate.ts";
 import { startPostgres } from "../local/postgres.ts";
 import { removePostgresFolder } from "../local/postgres_folder.ts";
+import { parentOf } from "./ground/cpu.ts";
 
 export type Sql = postgres.Sql<{ bigint: number }>;
 
 /** A migrated database on a Postgres of its own, which flushes what it commits. */
 export interface WalletGround extends AsyncDisposable {
+  /** Of the Postgres that all its other processes belong to. */
+  readonly pid: number;
   /** Connections as "postgres", so many at most; whoever opens them ends them. */
   connect(max: number): Sql;
 }
@@ -18,6 +21,7 @@ export async function startWalletGround(): Promise<WalletGround> {
   const server = await startPostgres({ dir, port: 0, log: () => {} });
   await applyMigrations({ databaseUrl: server.url, log: () => {} });
   return {
+    pid: await postmasterOf(server.url),
     connect: (max) =>
       postgres(server.url, {
         max,
@@ -30,4 +34,12 @@ export async function startWalletGround(): Promise<WalletGround> {
       await Deno.remove(dir, { recursive: true });
     },
   };
+}
+
+async function postmasterOf(url: string): Promise<number> {
+  const sql = postgres(url, { max: 1 });
+  const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+  const pid = await parentOf(row!.pid);
+  await sql.end();
+  return pid;
 }

@@ -1,8 +1,9 @@
 -- Accounts of the wallet. Amounts are integers in micro-units (1 currency unit = 1,000,000), so that
 -- a price below a cent is exact. Balances are told from the owner's side: positive is what we owe the
 -- tenant; the house's clearing account goes negative by what payment providers took in, and the sum
--- over all accounts is always zero. Locks nothing on a first install. Undo: drop the objects below,
--- after those of the ledger.
+-- over all accounts is always zero. What every movement calls is plpgsql, which keeps its plans: a sql
+-- function that sets its search_path is never inlined, and planned at each call. Locks nothing on a
+-- first install. Undo: drop the objects below, after those of the ledger.
 
 create table if not exists switchyard.wallet_accounts (
   id uuid primary key default switchyard.new_id(),
@@ -102,14 +103,17 @@ $$;
 -- Returns the account of what the tenant owes in this currency; null when it never owed anything.
 create or replace function switchyard.receivable_account(tenant_id uuid, currency text)
 returns uuid
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select a.id from switchyard.wallet_accounts a
-  where a.tenant_id = receivable_account.tenant_id
-    and a.kind = 'receivable'
-    and a.currency = receivable_account.currency;
+begin
+  return (
+    select a.id from switchyard.wallet_accounts a
+    where a.tenant_id = receivable_account.tenant_id
+      and a.kind = 'receivable'
+      and a.currency = receivable_account.currency);
+end;
 $$;
 
 -- Returns that account, made at its first use. Its credit limit is the largest there is: what Meta

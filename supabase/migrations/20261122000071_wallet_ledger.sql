@@ -186,9 +186,10 @@ create or replace function switchyard.post_entries(
   transfer_id uuid, account_ids uuid[], amounts_micros bigint[]
 )
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   with leg as (
     select l.account_id, l.amount_micros
     from unnest(post_entries.account_ids, post_entries.amounts_micros)
@@ -210,6 +211,7 @@ as $$
   join switchyard.wallet_transfers t on t.id = post_entries.transfer_id
   left join switchyard.wallet_entries p
     on p.account_id = m.account_id and p.sequence = m.last_sequence - 1;
+end;
 $$;
 
 revoke all on switchyard.wallet_transfers, switchyard.wallet_entries

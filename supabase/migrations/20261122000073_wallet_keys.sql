@@ -76,15 +76,17 @@ create or replace function switchyard.keep_wallet_answer(
   tenant_id uuid, scope text, idempotency jsonb, answer jsonb
 )
 returns void
-language sql
+language plpgsql
 set search_path = ''
 as $$
+begin
   update switchyard.idempotency_keys k
   set response = keep_wallet_answer.answer,
       resource_id = (keep_wallet_answer.answer ->> 'id')::uuid
   where k.tenant_id = keep_wallet_answer.tenant_id
     and k.scope = keep_wallet_answer.scope
     and k.key = keep_wallet_answer.idempotency ->> 'key';
+end;
 $$;
 
 revoke execute on all functions in schema switchyard from public, anon, authenticated;

@@ -4,11 +4,13 @@
 -- The money that may be spent or held now.
 create or replace function switchyard.available_micros(account switchyard.wallet_accounts)
 returns bigint
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select account.posted_micros - account.held_micros + account.credit_limit_micros;
+begin
+  return account.posted_micros - account.held_micros + account.credit_limit_micros;
+end;
 $$;
 
 -- Opens a cash account of the tenant.

@@ -7,17 +7,19 @@ create or replace function switchyard.refuse_account(
   account switchyard.wallet_accounts, tenant_id uuid, currency text, field text
 )
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select case
+begin
+  return case
     when account.tenant_id is distinct from refuse_account.tenant_id or account.kind <> 'cash'
       then jsonb_build_object('outcome', 'unknown_account', 'field', field)
     when account.currency <> refuse_account.currency
       then jsonb_build_object('outcome', 'currency_mismatch', 'field', field,
         'currency', account.currency)
   end;
+end;
 $$;
 
 -- Says that a change would take an account's balance past what it can hold; null when it would not.
@@ -25,13 +27,17 @@ create or replace function switchyard.refuse_change_of(
   account switchyard.wallet_accounts, change_micros bigint
 )
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object('outcome', 'amount_too_large', 'field', 'amount_micros')
-  where account.posted_micros + change_micros
-    not between -4000000000000000000 and 4000000000000000000;
+begin
+  return case
+    when account.posted_micros + change_micros
+      not between -4000000000000000000 and 4000000000000000000
+      then jsonb_build_object('outcome', 'amount_too_large', 'field', 'amount_micros')
+  end;
+end;
 $$;
 
 -- Reads the amount of a request. One that is not positive, or so large that sums of it could

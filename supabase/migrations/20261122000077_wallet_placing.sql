@@ -46,15 +46,20 @@ $$;
 -- Says why no hold may be placed in this currency by a tenant that owes money; null when it owes none.
 create or replace function switchyard.refuse_debtor(tenant_id uuid, currency text)
 returns jsonb
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object('outcome', 'debt_outstanding', 'currency', a.currency,
-    'owed_micros', (-a.posted_micros)::text)
-  from switchyard.wallet_accounts a
-  where a.id = switchyard.receivable_account(refuse_debtor.tenant_id, refuse_debtor.currency)
-    and a.posted_micros < 0;
+begin
+  return (
+    select jsonb_build_object('outcome', 'debt_outstanding', 'currency', a.currency,
+      'owed_micros', (-a.posted_micros)::text)
+    from switchyard.wallet_accounts a
+    where a.tenant_id = refuse_debtor.tenant_id
+      and a.kind = 'receivable'
+      and a.currency = refuse_debtor.currency
+      and a.posted_micros < 0);
+end;
 $$;
 
 -- Sets money aside for many things in one statement and answers each by its index, as if they had come
