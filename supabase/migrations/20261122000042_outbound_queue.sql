@@ -222,6 +222,7 @@ begin
   where m.id = cancel_message.message_id;
   perform switchyard.pass_turn(array[cancel_message.message_id]);
   perform switchyard.follow_charges(array[cancel_message.message_id], cancel_message.at);
+  perform switchyard.tell_statuses(array[cancel_message.message_id], cancel_message.at);
   return jsonb_build_object('outcome', 'cancelled', 'status', 'cancelled');
 end;
 $$;

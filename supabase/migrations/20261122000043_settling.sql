@@ -30,7 +30,9 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_passed uuid[];
   v_moved uuid[];
+  v_ranks integer[];
 begin
   with reported as (
     select distinct on (t.message_id) t.message_id, t.wamid, t.errors,
@@ -53,13 +55,18 @@ begin
       price = coalesce(r.pricing, m.price),
       unknown_until = null
     from reported r
+    join switchyard.messages was on was.id = r.message_id
     where m.id = r.message_id
-    returning m.id, m.queue_entry_id, m.lease_expires_at, m.holds_pair
+    returning m.id, m.queue_entry_id, m.holds_pair, was.status as old_status, m.status
   )
   -- While a worker has it, the turn ends when that worker settles.
-  select array_agg(id) into v_moved from moved
-  where holds_pair and queue_entry_id is null;
-  perform switchyard.pass_turn(v_moved) where v_moved is not null;
+  select array_agg(id) filter (where holds_pair and queue_entry_id is null),
+    array_agg(id) filter (where status <> old_status),
+    array_agg(switchyard.status_rank(old_status)) filter (where status <> old_status)
+  into v_passed, v_moved, v_ranks
+  from moved;
+  perform switchyard.pass_turn(v_passed) where v_passed is not null;
+  perform switchyard.tell_reports(v_moved, v_ranks) where v_moved is not null;
 end;
 $$;
 
@@ -198,6 +205,7 @@ begin
   where v_refused is not null;
   perform switchyard.bury_rejected(outcomes, v_rejected, record_outcomes.at)
   where v_rejected is not null;
+  perform switchyard.tell_statuses(v_ended || v_unknown || v_rejected, record_outcomes.at);
   perform switchyard.match_statuses(settled_ids);
   perform switchyard.pass_turn(v_ended) where v_ended is not null;
   perform switchyard.yield_turns(v_unknown) where v_unknown is not null;
@@ -295,6 +303,8 @@ begin
         = 'dead_letter'
   );
   perform switchyard.bury_messages(v_dead, 'outcome_unknown', null, resolve_unknown_messages.at)
+  where cardinality(v_dead) > 0;
+  perform switchyard.tell_statuses(v_dead, resolve_unknown_messages.at)
   where cardinality(v_dead) > 0;
 
   update switchyard.messages m

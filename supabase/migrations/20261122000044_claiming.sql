@@ -93,6 +93,7 @@ begin
   set status = 'expired', ended_at = expire_messages.at
   where m.id = any (message_ids);
   perform switchyard.pass_turn(message_ids);
+  perform switchyard.tell_statuses(message_ids, expire_messages.at);
 end;
 $$;
 
@@ -264,6 +265,7 @@ begin
   perform pgmq.delete('wa_outbound', v_entries);
   perform switchyard.pass_turn(v_ended) where v_ended is not null;
   perform switchyard.yield_turns(v_unknown) where v_unknown is not null;
+  perform switchyard.tell_statuses(v_unknown, end_lost_leases.at) where v_unknown is not null;
 end;
 $$;
 

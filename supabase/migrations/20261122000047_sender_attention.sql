@@ -65,6 +65,8 @@ begin
     where s.id = raised.sender_id and s.status = 'active'
   )
   select array_agg(sender_id) into v_raised from raised;
+  perform switchyard.tell_attention(v_raised, raise_attention.cause, raise_attention.at)
+  where v_raised is not null;
   return coalesce(v_raised, '{}');
 end;
 $$;

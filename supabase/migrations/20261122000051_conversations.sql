@@ -216,6 +216,8 @@ begin
   from jsonb_array_elements(v_items) i where i ->> 'action' = 'status' having count(*) > 0;
   perform switchyard.apply_inbound_messages(jsonb_agg(i))
   from jsonb_array_elements(v_items) i where i ->> 'action' = 'message' having count(*) > 0;
+  perform switchyard.tell_received(array_agg((i ->> 'id')::bigint), apply_events.at)
+  from jsonb_array_elements(v_items) i where i ->> 'action' = 'message' having count(*) > 0;
 
   insert into switchyard.dead_letters (tenant_id, inbound_event_id, cause, created_at)
   select e.tenant_id, e.id, coalesce(i ->> 'reason', 'unknown'), apply_events.at

@@ -158,5 +158,181 @@ begin
 end;
 $$;
 
+-- Puts together what a tenant is told of statuses that its messages have reached: one event for each
+-- message and status, ever. Conversation by conversation, in the order of the statuses.
+create or replace function switchyard.emit_statuses(
+  message_ids uuid[], statuses text[], reached_at timestamptz[], at timestamptz
+)
+returns void
+language sql
+set search_path = ''
+as $$
+  select switchyard.emit_callbacks(jsonb_agg(jsonb_build_object(
+    'tenant_id', m.tenant_id,
+    'type', 'message.status',
+    'order_key', m.sender_id || ':' || m.recipient,
+    'key', 'status:' || m.id || ':' || step.status,
+    'data', jsonb_strip_nulls(jsonb_build_object(
+      'message_id', m.id,
+      'status', step.status,
+      'at', step.reached_at,
+      'from', s.phone_number_id,
+      'to', m.recipient,
+      'type', m.type,
+      'lane', m.lane,
+      'client_ref', m.client_ref,
+      'wamid', m.wamid,
+      'error', case when step.status = m.status then m.failure end,
+      'price', m.price))
+  ) order by step.nth), emit_statuses.at)
+  from unnest(message_ids, statuses, reached_at) with ordinality
+    as step (message_id, status, reached_at, nth)
+  join switchyard.messages m on m.id = step.message_id
+  join switchyard.senders s on s.id = m.sender_id
+  having count(*) > 0;
+$$;
+
+-- Says of which of these messages the tenant wants to hear.
+create or replace function switchyard.find_told_messages(message_ids uuid[])
+returns uuid[]
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if not exists (
+    select from switchyard.callback_endpoints e
+    where e.status in ('active', 'paused') and 'message.status' = any (e.events))
+  then
+    return '{}';
+  end if;
+  return array(
+    select m.id from switchyard.messages m
+    where m.id = any (message_ids) and exists (
+      select from switchyard.callback_endpoints e
+      where e.tenant_id = m.tenant_id and e.status in ('active', 'paused')
+        and 'message.status' = any (e.events)));
+end;
+$$;
+
+-- Tells the status of messages that reached it by what we did. That it is in the queue or being sent is
+-- nobody's business but ours.
+create or replace function switchyard.tell_statuses(message_ids uuid[], at timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_told uuid[] := switchyard.find_told_messages(message_ids);
+begin
+  if cardinality(v_told) = 0 then
+    return;
+  end if;
+  perform switchyard.emit_statuses(array_agg(m.id), array_agg(m.status),
+    array_agg(tell_statuses.at), tell_statuses.at)
+  from (
+    select m.id, m.status from switchyard.messages m
+    where m.id = any (v_told) and m.status not in ('queued', 'sending')
+    order by m.accepted_no
+  ) m;
+end;
+$$;
+
+-- Tells the statuses that Meta reported of messages since they had these ranks, those that were passed
+-- over on the way included: who hears of a reading hears of the delivery that came with it.
+create or replace function switchyard.tell_reports(message_ids uuid[], ranks integer[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_told uuid[] := switchyard.find_told_messages(message_ids);
+begin
+  if cardinality(v_told) = 0 then
+    return;
+  end if;
+  perform switchyard.emit_statuses(array_agg(step.id), array_agg(step.status),
+    array_agg(step.at), clock_timestamp())
+  from (
+    select distinct on (m.accepted_no, switchyard.status_rank(t.status))
+      m.id, case t.status when 'played' then 'read' else t.status end as status, t.at
+    from unnest(message_ids, ranks) as moved (id, rank)
+    join switchyard.messages m on m.id = moved.id
+    join switchyard.message_statuses t on t.message_id = m.id
+    where m.id = any (v_told)
+      and switchyard.status_rank(t.status) > moved.rank
+      and (t.status in ('sent', 'delivered', 'read', 'played')
+        or switchyard.status_rank(t.status) = switchyard.status_rank(m.status))
+    order by m.accepted_no, switchyard.status_rank(t.status), t.at, t.id
+  ) step;
+end;
+$$;
+
+-- Tells what customers wrote, as far as these events told it.
+create or replace function switchyard.tell_received(event_ids bigint[], at timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not exists (
+    select from switchyard.callback_endpoints e
+    where e.status in ('active', 'paused') and 'message.received' = any (e.events))
+  then
+    return;
+  end if;
+  perform switchyard.emit_callbacks(jsonb_agg(jsonb_build_object(
+    'tenant_id', c.tenant_id,
+    'type', 'message.received',
+    'order_key', c.sender_id || ':' || coalesce(c.customer_phone, c.customer_user_id),
+    'key', 'received:' || e.inbound_event_id,
+    'data', jsonb_strip_nulls(jsonb_build_object(
+      'conversation_id', c.id,
+      'wamid', e.wamid,
+      'at', e.at,
+      'from', c.customer_phone,
+      'user_id', c.customer_user_id,
+      'name', c.customer_name,
+      'to', s.phone_number_id,
+      'type', e.type,
+      'standby', case when e.is_standby then true end)) || jsonb_build_object('content', e.content)
+  ) order by e.at, e.id), tell_received.at)
+  from switchyard.conversation_events e
+  join switchyard.conversations c on c.id = e.conversation_id
+  join switchyard.senders s on s.id = c.sender_id
+  where e.inbound_event_id = any (event_ids)
+    and c.tenant_id = any (switchyard.callback_tenants(array[c.tenant_id], 'message.received'))
+  having count(*) > 0;
+end;
+$$;
+
+-- Tells tenants whose senders need a person now.
+create or replace function switchyard.tell_attention(
+  sender_ids uuid[], cause text, at timestamptz
+)
+returns void
+language sql
+set search_path = ''
+as $$
+  select switchyard.emit_callbacks(jsonb_agg(jsonb_build_object(
+    'tenant_id', a.tenant_id,
+    'type', 'sender.attention',
+    'order_key', 'sender:' || a.sender_id,
+    'key', 'attention:' || a.id,
+    'data', jsonb_strip_nulls(jsonb_build_object(
+      'phone_number_id', s.phone_number_id,
+      'display_phone_number', s.display_phone_number,
+      'cause', a.cause,
+      'paused', s.status = 'paused',
+      'raised_at', a.raised_at,
+      'code', a.detail -> 'code',
+      'title', a.detail -> 'title'))
+  ) order by a.id), tell_attention.at)
+  from switchyard.sender_attention a
+  join switchyard.senders s on s.id = a.sender_id
+  where a.sender_id = any (sender_ids) and a.cause = tell_attention.cause and a.cleared_at is null
+  having count(*) > 0;
+$$;
+
 revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
 grant execute on all functions in schema switchyard_api to service_role;

@@ -1,7 +1,8 @@
 import { strict as assert } from "node:assert";
 
+import { addEndpoint, anEvent, emit } from "../support/callbacks.ts";
 import { createDatabase, type Sql } from "../support/database.ts";
-import { createTenancy, type Tenancy } from "../support/tenancy.ts";
+import { createTenancy } from "../support/tenancy.ts";
 
 const NOW = new Date("2026-11-22T12:00:00Z");
 
@@ -10,31 +11,8 @@ async function inFreshDatabase(test: (sql: Sql) => Promise<void>): Promise<void>
   await test(database.sql);
 }
 
-async function addEndpoint(
-  sql: Sql,
-  tenancy: Tenancy,
-  overrides: { events?: string[]; status?: string } = {},
-): Promise<string> {
-  const [row] = await sql`
-    insert into switchyard.callback_endpoints (tenant_id, url, events, status, secret_id)
-    values (${tenancy.tenantId}, 'https://example.com', ${overrides.events ?? ["message.status"]},
-      ${overrides.status ?? "active"}, gen_random_uuid())
-    returning id`;
-  return row!.id;
-}
-
-function anItem(tenancy: Tenancy, overrides: Record<string, unknown> = {}) {
-  return {
-    tenant_id: tenancy.tenantId,
-    type: "message.status",
-    order_key: "a line",
-    data: { status: "sent" },
-    ...overrides,
-  };
-}
-
-async function emit(sql: Sql, ...items: ReturnType<typeof anItem>[]): Promise<void> {
-  await sql`select switchyard.emit_callbacks(${sql.json(items as never)}, ${NOW})`;
+async function stop(sql: Sql, endpointId: string, status: string): Promise<void> {
+  await sql`update switchyard.callback_endpoints set status = ${status} where id = ${endpointId}`;
 }
 
 async function deliveries(sql: Sql) {
@@ -49,8 +27,10 @@ Deno.test("emit_callbacks() writes one delivery for each endpoint that wants the
     const tenancy = await createTenancy(sql);
     const wants = await addEndpoint(sql, tenancy);
     await addEndpoint(sql, tenancy, { events: ["wallet.low"] });
-    const paused = await addEndpoint(sql, tenancy, { status: "paused" });
-    await emit(sql, anItem(tenancy), anItem(tenancy, { order_key: null, data: { n: 2 } }));
+    const paused = await addEndpoint(sql, tenancy);
+    await stop(sql, paused, "paused");
+    const alone = anEvent(tenancy, { order_key: null, data: { n: 2 } });
+    await emit(sql, [anEvent(tenancy), alone], NOW);
 
     const rows = await deliveries(sql);
     assert.deepEqual(rows.map((row) => row.endpoint_id), [wants, paused, wants, paused]);
@@ -65,9 +45,9 @@ Deno.test("emit_callbacks() writes nothing for a tenant without an endpoint, or 
     const tenancy = await createTenancy(sql);
     const neighbour = await createTenancy(sql);
     await addEndpoint(sql, neighbour);
-    await addEndpoint(sql, tenancy, { status: "disabled" });
-    await addEndpoint(sql, tenancy, { status: "removed" });
-    await emit(sql, anItem(tenancy));
+    await stop(sql, await addEndpoint(sql, tenancy), "disabled");
+    await stop(sql, await addEndpoint(sql, tenancy), "removed");
+    await emit(sql, [anEvent(tenancy)], NOW);
     assert.deepEqual(await deliveries(sql), []);
     const [row] = await sql`select count(*)::integer as events from switchyard.callback_events`;
     assert.equal(row!.events, 0);
@@ -77,7 +57,8 @@ Deno.test("emit_callbacks() tells what has a key once, within a call and after i
   inFreshDatabase(async (sql) => {
     const tenancy = await createTenancy(sql);
     await addEndpoint(sql, tenancy);
-    await emit(sql, anItem(tenancy, { key: "m1:sent" }), anItem(tenancy, { key: "m1:sent" }));
-    await emit(sql, anItem(tenancy, { key: "m1:sent" }), anItem(tenancy, { key: "m1:read" }));
+    const sent = anEvent(tenancy, { key: "m1:sent" });
+    await emit(sql, [sent, sent], NOW);
+    await emit(sql, [sent, anEvent(tenancy, { key: "m1:read" })], NOW);
     assert.equal((await deliveries(sql)).length, 2);
   }));

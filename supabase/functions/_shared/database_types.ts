@@ -32,6 +32,23 @@ export type Database = {
         };
         Returns: Json;
       };
+      "claim_callbacks": {
+        Args: { "at"?: string; "batch": number; "lease_seconds": number; "per_endpoint": number };
+        Returns: {
+          "attempt": number;
+          "endpoint_id": string;
+          "event_at": string;
+          "event_id": string;
+          "failure_count": number;
+          "id": number;
+          "order_key": string;
+          "payload": Json;
+          "secrets": Json;
+          "tenant_id": string;
+          "type": string;
+          "url": string;
+        }[];
+      };
       "claim_events": {
         Args: { "at"?: string; "batch": number; "lease_seconds": number };
         Returns: {
@@ -84,9 +101,17 @@ export type Database = {
         };
         Returns: Json;
       };
+      "create_callback": {
+        Args: { "actor": Json; "callback": Json; "secret": string; "tenant_id": string };
+        Returns: Json;
+      };
       "create_tenant": { Args: { "actor": Json; "name": string; "slug": string }; Returns: Json };
       "create_wallet_account": {
         Args: { "account": Json; "actor": Json; "idempotency": Json; "tenant_id": string };
+        Returns: Json;
+      };
+      "delete_callback": {
+        Args: { "actor": Json; "callback_id": string; "tenant_id": string };
         Returns: Json;
       };
       "enqueue_all_or_nothing": {
@@ -117,6 +142,7 @@ export type Database = {
       "get_wallet_account": { Args: { "account_id": string; "tenant_id": string }; Returns: Json };
       "get_wallet_hold": { Args: { "hold_id": string; "tenant_id": string }; Returns: Json };
       "health_snapshot": { Args: { "at"?: string }; Returns: Json };
+      "hold_callbacks": { Args: { "endpoint_ids": Json; "until": string }; Returns: undefined };
       "hold_senders": { Args: { "sender_ids": Json; "until": string }; Returns: undefined };
       "import_rate_card": {
         Args: { "actor": Json; "at"?: string; "card": Json; "dry_run": boolean };
@@ -147,6 +173,22 @@ export type Database = {
           "id": number;
           "target": string;
           "tenant_id": string;
+        }[];
+      };
+      "list_callbacks": {
+        Args: { "tenant_id": string };
+        Returns: {
+          "created_at": string;
+          "events": Json;
+          "failing_since": string;
+          "failures": number;
+          "id": string;
+          "last_failure": Json;
+          "previous_secret_until": string;
+          "status": string;
+          "status_reason": string;
+          "url": string;
+          "waiting": number;
         }[];
       };
       "list_conversation_messages": {
@@ -277,6 +319,17 @@ export type Database = {
         };
         Returns: Json;
       };
+      "replay_callbacks": {
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "callback_id": string;
+          "dry_run": boolean;
+          "filter": Json;
+          "tenant_id": string;
+        };
+        Returns: Json;
+      };
       "replay_quarantine": {
         Args: {
           "actor": Json;
@@ -313,6 +366,16 @@ export type Database = {
         }[];
       };
       "ring_doorbell": { Args: { "function_name": string }; Returns: undefined };
+      "rotate_callback_secret": {
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "callback_id": string;
+          "secret": string;
+          "tenant_id": string;
+        };
+        Returns: Json;
+      };
       "rotate_credential": {
         Args: {
           "access_token": string;
@@ -339,6 +402,13 @@ export type Database = {
         Args: { "actor": Json; "role": string; "tenant_id": string; "user_id": string };
         Returns: Json;
       };
+      "settle_callbacks": {
+        Args: { "at"?: string; "outcomes": Json };
+        Returns: {
+          "id": number;
+          "result": string;
+        }[];
+      };
       "settle_messages": {
         Args: { "at"?: string; "outcomes": Json };
         Returns: {
@@ -360,6 +430,16 @@ export type Database = {
       };
       "transfer_funds": {
         Args: { "actor": Json; "idempotency": Json; "tenant_id": string; "transfer": Json };
+        Returns: Json;
+      };
+      "update_callback": {
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "callback_id": string;
+          "changes": Json;
+          "tenant_id": string;
+        };
         Returns: Json;
       };
     };
