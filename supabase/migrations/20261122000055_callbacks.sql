@@ -182,8 +182,7 @@ as $$
       'lane', m.lane,
       'client_ref', m.client_ref,
       'wamid', m.wamid,
-      'error', case when step.status = m.status then m.failure end,
-      'price', m.price))
+      'error', case when step.status = m.status then m.failure end))
   ) order by step.nth), emit_statuses.at)
   from unnest(message_ids, statuses, reached_at) with ordinality
     as step (message_id, status, reached_at, nth)
