@@ -5,6 +5,7 @@ import { eventually } from "../support/eventually.ts";
 import { endGrace, endWaits } from "../support/passing_time.ts";
 import { aPhoneNumber, connectPlatform, type Tenant } from "../support/platform.ts";
 import { openPlatformDatabase } from "../support/platform_database.ts";
+import { type MessageView, outcomesOf, post, untilMessage } from "../support/sending.ts";
 
 // What Meta's documentation says of each code, written down once more and apart from the table that the
 // functions use: a row that somebody changes there has to be changed here, on purpose.
@@ -17,14 +18,6 @@ interface Answer {
   subcode?: number;
   details?: string;
   is_transient?: boolean;
-}
-
-interface MessageView {
-  id: string;
-  status: string;
-  error?: { cause: string; code?: number };
-  waiting_for?: string;
-  attempts: { outcome?: string; error?: { code?: number } }[];
 }
 
 /** One answer, whom it is given to, and the message that it was the answer to. */
@@ -105,23 +98,12 @@ async function meet(tenant: Tenant, answer: Answer, isTemplate = false): Promise
   return { answer, tenant, to, id: await post(tenant, { to, ...content }) };
 }
 
-async function post(tenant: Tenant, overrides: Record<string, unknown>): Promise<string> {
-  const posted = await tenant.send(overrides);
-  assert.equal(posted.status, 202, posted.text);
-  return posted.json<{ id: string }>().id;
-}
-
-function read({ tenant, id }: Case): Promise<MessageView> {
-  return tenant.api(`/wa-messages/${id}`).then((answer) => answer.json<MessageView>());
-}
-
-function until(one: Case, accept: (message: MessageView) => boolean): Promise<MessageView> {
-  return eventually(() => read(one), accept, { timeoutMs: 30_000, intervalMs: 200 });
+function until({ tenant, id }: Case, accept: (message: MessageView) => boolean) {
+  return untilMessage(tenant, id, accept);
 }
 
 const isAnswered = ({ attempts }: MessageView) => attempts[0]?.outcome !== undefined;
 const isRead = ({ status }: MessageView) => status === "read";
-const outcomesOf = ({ attempts }: MessageView) => attempts.map(({ outcome }) => outcome);
 
 /** Does this for all cases at once; what fails names its case. */
 async function forEach<T, R>(
