@@ -48,10 +48,10 @@ export async function startIsolationGround(): Promise<IsolationGround> {
   const post = createPost(`${env.SUPABASE_URL}/functions/v1/wa-messages`, env.SUPABASE_SECRET_KEY!);
   let enqueued = 0;
 
-  async function setHold(names: readonly Neighbour[], until: Date | null): Promise<void> {
+  async function setHold(names: readonly Neighbour[], forMs: number | null): Promise<void> {
     const senders = names.flatMap((name) => tenantOf(name).senders);
     await sql`
-      select switchyard_api.hold_senders(jsonb_agg(id), ${until})
+      select switchyard_api.hold_senders(jsonb_agg(id), ${forMs}::bigint)
       from switchyard.senders where phone_number_id in ${sql(senders)}`;
   }
 
@@ -72,7 +72,7 @@ export async function startIsolationGround(): Promise<IsolationGround> {
       enqueued += messages;
     },
     async hold(names) {
-      await setHold(names, new Date(Date.now() + 3_600_000));
+      await setHold(names, 3_600_000);
       for (let calls = -1, before = -2; calls !== before;) {
         await new Promise((resolve) => setTimeout(resolve, 500));
         [before, calls] = [calls, (await graph.seen()).calls];

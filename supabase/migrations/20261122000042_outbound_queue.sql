@@ -150,16 +150,19 @@ begin
 end;
 $$;
 
--- Holds senders back: until then nothing of them is read. A longer hold wins, and null ends it.
-create or replace function switchyard_api.hold_senders(sender_ids jsonb, until timestamptz)
+-- Holds senders back: for so long nothing of them is read. A longer hold wins, and null ends it. The
+-- time is counted on the clock of the database, whatever that of the worker says.
+create or replace function switchyard_api.hold_senders(
+  sender_ids jsonb, for_ms bigint, at timestamptz default clock_timestamp()
+)
 returns void
 language sql
 security definer
 set search_path = ''
 as $$
   update switchyard.senders s
-  set held_until = case when hold_senders.until is not null
-    then greatest(s.held_until, hold_senders.until) end
+  set held_until = case when for_ms is not null
+    then greatest(s.held_until, hold_senders.at + for_ms * interval '1 millisecond') end
   where s.id in (select value::uuid from jsonb_array_elements_text(sender_ids));
 $$;
 

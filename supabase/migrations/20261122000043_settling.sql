@@ -179,13 +179,19 @@ begin
       waiting_for = case when o.outcome = 'deferred' then o.waiting_for end,
       deferral_count = case when o.outcome = 'deferred' and o.waiting_for like 'limit:%'
         then m.deferral_count + 1 else 0 end,
-      due_at = coalesce(o.due_at, m.due_at),
+      due_at = coalesce(o.due_at + o.skew, m.due_at),
       unknown_until = case
         when o.outcome = 'unknown' and m.status in ('queued', 'sending', 'outcome_unknown')
-        then o.unknown_until end
-    from jsonb_to_recordset(outcomes) as o (
-      id uuid, outcome text, wamid text, error jsonb, waiting_for text, due_at timestamptz,
-      unknown_until timestamptz, throttled boolean, refused_version integer)
+        then o.unknown_until + o.skew end
+    from (
+      -- What a worker names is so long after its own finished_at: its clock may be wrong.
+      select told.*,
+        coalesce(record_outcomes.at - told.finished_at, interval '0') as skew
+      from jsonb_to_recordset(outcomes) as told (
+        id uuid, outcome text, wamid text, error jsonb, waiting_for text, due_at timestamptz,
+        unknown_until timestamptz, throttled boolean, refused_version integer,
+        finished_at timestamptz)
+    ) o
     where m.id = o.id and o.id = any (settled_ids)
     returning m.id, m.sender_id, m.status, o.outcome, o.throttled, o.refused_version
   )

@@ -284,5 +284,16 @@ as $$
   where l.head_due_at < 'infinity' and s.status = 'active' and t.status = 'active';
 $$;
 
+-- Says in how many milliseconds that is, for workers, whose clock may be another.
+create or replace function switchyard_api.next_due_in_ms(at timestamptz default clock_timestamp())
+returns bigint
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select ceil(1000 * extract(epoch from switchyard_api.next_due_at() - next_due_in_ms.at))::bigint;
+$$;
+
 revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
 grant execute on all functions in schema switchyard_api to service_role;

@@ -403,7 +403,7 @@ Deno.test("of a sender that is held back nothing is read until the hold ends", (
   inFreshDatabase(async (sql) => {
     const [held, free] = [await createTenancy(sql), await createTenancy(sql)];
     await enqueue(sql, held, aBatch(held, 20), NOW);
-    await sql`select switchyard_api.hold_senders(${sql.json([held.senderId])}, ${later(60_000)})`;
+    await sql`select switchyard_api.hold_senders(${sql.json([held.senderId])}, 60000, ${NOW})`;
     assert.deepEqual(await claim(sql, 10, later(30_000)), []);
     assert.equal(await queueLength(sql), 0);
     const [due] = await sql`select switchyard_api.next_due_at() as at`;
@@ -510,6 +510,31 @@ Deno.test("a refusal of a credential that was rotated meanwhile pauses nobody", 
     await settle(sql, claims, () => refused, NOW);
     assert.equal((await claim(sql, 2, later(1_000))).length, 1);
   }));
+
+for (const skewMs of [3_600_000, -3_600_000]) {
+  Deno.test(`what a worker whose clock is ${skewMs / 3_600_000} h wrong puts back is due after the time that it meant`, () =>
+    inFreshDatabase(async (sql) => {
+      const tenancy = await createTenancy(sql);
+      await enqueue(sql, tenancy, aBatch(tenancy, 3), NOW);
+      const claims = await claim(sql, 3, later(1_000));
+      const byWorker = (ms: number) => later(1_000 + skewMs + ms).toISOString();
+      const finished_at = byWorker(0);
+      const outcomes = [
+        { outcome: "retry", due_at: byWorker(4_000), finished_at },
+        { outcome: "deferred", due_at: byWorker(5_000), waiting_for: "limit:tenant", finished_at },
+        { outcome: "unknown", unknown_until: byWorker(6_000), finished_at },
+      ];
+      await settle(
+        sql,
+        claims,
+        ({ id }) => outcomes[claims.findIndex((it) => it.id === id)]!,
+        later(1_000),
+      );
+      const rows = await sql<{ at: Date }[]>`
+        select coalesce(unknown_until, due_at) as at from switchyard.messages order by accepted_no`;
+      assert.deepEqual(rows.map(({ at }) => at), [5_000, 6_000, 7_000].map(later));
+    }));
+}
 
 Deno.test("a message tells what it waits for until it goes", () =>
   inFreshDatabase(async (sql) => {

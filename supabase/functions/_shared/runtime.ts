@@ -5,6 +5,8 @@ export interface Runtime {
   env(name: string): string | undefined;
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Milliseconds since the isolate began: it goes on when the clock is set. */
+  uptime(): number;
   /** At least 0, less than 1; not for secrets. */
   random(): number;
   /** From the cryptographic source: for keys and ids. */
@@ -29,6 +31,7 @@ interface EdgeRuntimeGlobal {
 export const runtime: Runtime = {
   env: (name) => Deno.env.get(name),
   now: () => Date.now(),
+  uptime: () => performance.now(),
   random: () => Math.random(),
   randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
   sleep,

@@ -35,7 +35,7 @@ export function connectSender(
   config: ConfigOf<(typeof SENDER_VARIABLES)[number]>,
   { world, log, leaseSeconds }: { world: Runtime; log: Log; leaseSeconds: number },
 ) {
-  const { now, random, sleep, fetch, deadline } = world;
+  const { now, uptime, random, sleep, fetch, deadline } = world;
   const { call, identify } = connectProject(config, fetch);
   const redis = openRedis(config, { deadline, timeoutMs: REDIS_TIMEOUT_MS });
   const shared = redis === null ? null : createBreakerStore({ redis, now, random });
@@ -56,6 +56,7 @@ export function connectSender(
     windows: createSendWindows({ redis, now, sleep, log }),
     send: createSend(createGraphClient({ fetch, baseUrl, version, now, sleep })),
     now,
+    uptime,
     random,
     sleep,
     log,

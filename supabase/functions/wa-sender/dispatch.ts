@@ -26,8 +26,8 @@ export interface DispatchDeps {
 export interface Dispatching {
   pool: FairPool;
   settler: Settler;
-  /** After this (epoch ms) no call is begun: it could outlive the lease and be made twice. */
-  lastCallMs: number;
+  /** False once a call that is begun now could outlive the lease, and be made twice. */
+  mayCall: () => boolean;
 }
 
 /** What is known of one message before its call. */
@@ -84,7 +84,7 @@ export async function dispatch(
     }),
   );
   const { gate } = await preparing;
-  await Promise.all([gate.close(), ...holdSenders(deps.queue, found.holds)]);
+  await Promise.all([gate.close(), ...holdSenders(deps, found.holds)]);
   const failed = all.find((it) => it.status === "rejected");
   if (failed) throw failed.reason;
 }
@@ -139,7 +139,7 @@ async function attempt(
   deps: DispatchDeps,
   gate: BreakerGate,
   { message, scopes, credential, admission }: Ready,
-  { lastCallMs }: Dispatching,
+  { mayCall }: Dispatching,
   { holds, refused }: Found,
 ): Promise<Settlement> {
   const nowMs = deps.now();
@@ -148,7 +148,7 @@ async function attempt(
     return defer(`credential:${credential.reason}`, nowMs + CREDENTIAL_RETRY_MS);
   }
   if (!admission.admitted) return defer(`limit:${admission.by}`, admission.atMs);
-  if (nowMs > lastCallMs) return defer("lease", nowMs);
+  if (!mayCall()) return defer("lease", nowMs);
   // Due at once: the sender is paused until it has another token.
   if (refused.get(message.senderId) === message.credentialVersion) {
     return defer("credential:refused", nowMs);
@@ -190,7 +190,7 @@ function noteHold(
   holds.set(senderId, Math.max(holds.get(senderId) ?? 0, entry.retryAtMs));
 }
 
-function holdSenders(queue: DispatchDeps["queue"], holds: Map<string, number>): Promise<void>[] {
+function holdSenders({ queue, now }: DispatchDeps, holds: Map<string, number>): Promise<void>[] {
   const byMoment = Map.groupBy(holds.keys(), (senderId) => holds.get(senderId)!);
-  return [...byMoment].map(([untilMs, senderIds]) => queue.hold(senderIds, untilMs));
+  return [...byMoment].map(([untilMs, senderIds]) => queue.hold(senderIds, untilMs - now()));
 }

@@ -29,6 +29,8 @@ export interface DrainReport extends Counts {
 
 export interface DrainDeps extends DispatchDeps {
   queue: OutboundQueue;
+  /** Milliseconds since the isolate began: it goes on when the clock is set. */
+  uptime: () => number;
   sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   log: Log;
 }
@@ -53,7 +55,7 @@ export async function drain(
   limits: DrainLimits,
   signals: DrainSignals,
 ): Promise<DrainReport> {
-  const startedAt = deps.now();
+  const startedAt = deps.uptime();
   const pool = createFairPool({
     maxRunning: limits.concurrency,
     maxPerKey: limits.concurrencyPerSender,
@@ -64,12 +66,12 @@ export async function drain(
   let claimedCount = 0;
   let failure: { error: unknown } | null = null;
 
-  const remainingMs = () => limits.maxDurationMs - (deps.now() - startedAt);
+  const remainingMs = () => limits.maxDurationMs - (deps.uptime() - startedAt);
   const isSpent = () => claimedCount >= limits.maxMessages || remainingMs() <= 0;
   const begin = (claimed: ClaimedMessage[]) => {
     claimedCount += claimed.length;
-    const lastCallMs = deps.now() + limits.maxClaimAgeMs;
-    const sending: Promise<void> = dispatch(deps, claimed, { pool, settler, lastCallMs })
+    const mayCall = mayCallFor(deps, limits.maxClaimAgeMs);
+    const sending: Promise<void> = dispatch(deps, claimed, { pool, settler, mayCall })
       .catch((error) => void (failure ??= { error }))
       .finally(() => underWay.delete(sending));
     underWay.add(sending);
@@ -89,20 +91,30 @@ export async function drain(
   await Promise.all(underWay);
   if (failure !== null) throw (failure as { error: unknown }).error;
   if (isSpent()) await deps.queue.handOn();
-  return { claimed: claimedCount, ...settler.counts(), duration_ms: deps.now() - startedAt };
+  return {
+    claimed: claimedCount,
+    ...settler.counts(),
+    duration_ms: Math.round(deps.uptime() - startedAt),
+  };
+}
+
+// Both clocks: one may be set back, the other stands still while the machine sleeps.
+function mayCallFor({ now, uptime }: Pick<DrainDeps, "now" | "uptime">, maxMs: number) {
+  const [fromMs, fromUptime] = [now(), uptime()];
+  return () => now() - fromMs <= maxMs && uptime() - fromUptime <= maxMs;
 }
 
 // True when it waited and another claim is worth making.
 async function waitForNext(
-  deps: Pick<DrainDeps, "queue" | "now" | "sleep">,
+  deps: Pick<DrainDeps, "queue" | "sleep">,
   maxIdleMs: number,
   { stop, somebodyWaits }: DrainSignals,
 ): Promise<boolean> {
   const ends = somebodyWaits === undefined ? stop : AbortSignal.any([stop, somebodyWaits]);
   if (maxIdleMs <= 0 || ends.aborted) return false;
-  const dueAt = await deps.queue.nextDueAt();
-  if (dueAt === null) return false;
-  const waitMs = Math.max(dueAt - deps.now(), MIN_IDLE_MS);
+  const dueInMs = await deps.queue.nextDueInMs();
+  if (dueInMs === null) return false;
+  const waitMs = Math.max(dueInMs, MIN_IDLE_MS);
   if (waitMs > maxIdleMs) return false;
   return await deps.sleep(waitMs, ends).then(() => true, () => false);
 }

@@ -75,7 +75,7 @@ function setup(
   overrides: {
     send?: DrainDeps["send"];
     tokens?: string[];
-    nextDueAt?: () => number | null;
+    nextDueInMs?: () => number | null;
     found?: FoundCredential;
     admission?: Admission;
     breakerOpenUntilMs?: number;
@@ -85,7 +85,7 @@ function setup(
   const settlements: Settlement[] = [];
   const forgotten: string[] = [];
   const lines: string[] = [];
-  const clock = { nowMs: 0 };
+  const clock = { nowMs: 0, uptimeMs: 0 };
   const holds: [senderIds: string[], untilMs: number][] = [];
   const tokens = overrides.tokens ?? ["token"];
   let handOns = 0;
@@ -118,7 +118,7 @@ function setup(
         holds.push([senderIds, untilMs]);
         return Promise.resolve();
       },
-      nextDueAt: () => Promise.resolve(overrides.nextDueAt?.() ?? null),
+      nextDueInMs: () => Promise.resolve(overrides.nextDueInMs?.() ?? null),
       handOn: () => {
         handOns += 1;
         return Promise.resolve();
@@ -132,9 +132,11 @@ function setup(
     },
     send: overrides.send ?? (() => Promise.resolve(ACCEPTED)),
     now: () => clock.nowMs,
+    uptime: () => clock.uptimeMs,
     random: () => 0,
     sleep: (ms) => {
       clock.nowMs += ms;
+      clock.uptimeMs += ms;
       return Promise.resolve();
     },
     log: createLog({ write: (line) => lines.push(line), now: () => 0, fields: {} }),
@@ -262,16 +264,39 @@ Deno.test("what an open breaker holds back is deferred, and its sender is not re
   assert.deepEqual(holds, [[["s1"], 60_000]]);
 });
 
-Deno.test("a call that could outlive its lease is not begun", async () => {
-  const { deps, settlements, clock } = setup([aMessage(1)]);
-  deps.windows = {
-    admit: (requests) => {
-      clock.nowMs += 25_001;
-      return Promise.resolve(requests.map(() => ({ admitted: true })));
-    },
-  };
-  await drain(deps, LIMITS, goOn);
-  assert.ok(settlements[0]!.outcome === "deferred" && settlements[0]!.waiting_for === "lease");
+const jumps: [what: string, nowMs: number, uptimeMs: number][] = [
+  ["after half a minute of waiting", 25_001, 25_001],
+  ["though the clock is put back by an hour meanwhile", -3_600_000, 25_001],
+  ["though the machine slept and only its clock went on", 25_001, 10],
+];
+for (const [what, nowMs, uptimeMs] of jumps) {
+  Deno.test(`a call that could outlive its lease is not begun ${what}`, async () => {
+    const { deps, settlements, clock } = setup([aMessage(1)]);
+    deps.windows = {
+      admit: (requests) => {
+        clock.nowMs += nowMs;
+        clock.uptimeMs += uptimeMs;
+        return Promise.resolve(requests.map(() => ({ admitted: true })));
+      },
+    };
+    await drain(deps, LIMITS, goOn);
+    assert.ok(settlements[0]!.outcome === "deferred" && settlements[0]!.waiting_for === "lease");
+  });
+}
+
+Deno.test("a clock that jumps an hour neither ends a drain nor keeps it from ending", async () => {
+  for (const jumpMs of [3_600_000, -3_600_000]) {
+    const { deps, clock, settlements } = setup([1, 2, 3].map(aMessage));
+    const claim = deps.queue.claim;
+    deps.queue.claim = (batch) => {
+      clock.nowMs += jumpMs;
+      clock.uptimeMs += 20_000;
+      return claim(batch);
+    };
+    await drain(deps, { ...LIMITS, fullBatch: 1 }, goOn);
+    assert.equal(settlements.length, 3);
+    assert.equal(clock.uptimeMs, 60_000);
+  }
 });
 
 Deno.test("a slow sender does not keep the others from being claimed and sent", async () => {
@@ -336,7 +361,7 @@ Deno.test("a message whose credential cannot be had is put back without a call",
 
 Deno.test("a drain stays for a message that is due soon and goes when none is", async () => {
   const due = [aMessage(1)];
-  const { deps, waiting, clock } = setup([], { nextDueAt: () => due.length > 0 ? 500 : null });
+  const { deps, waiting, clock } = setup([], { nextDueInMs: () => due.length > 0 ? 500 : null });
   const sleep = deps.sleep;
   deps.sleep = (ms) => {
     waiting.push(...due.splice(0));
@@ -348,7 +373,7 @@ Deno.test("a drain stays for a message that is due soon and goes when none is", 
 });
 
 Deno.test("a drain does not stay for a message that is due later than it may wait", async () => {
-  const { deps, clock } = setup([], { nextDueAt: () => 5_000 });
+  const { deps, clock } = setup([], { nextDueInMs: () => 5_000 });
   await drain(deps, { ...LIMITS, maxIdleMs: 1_000 }, goOn);
   assert.equal(clock.nowMs, 0);
 });
@@ -397,7 +422,7 @@ Deno.test("an outcome is settled when the database comes back, not forgotten", a
 });
 
 Deno.test("a drain does not idle while another one waits for it", async () => {
-  const { deps, clock } = setup([], { nextDueAt: () => 500 });
+  const { deps, clock } = setup([], { nextDueInMs: () => 500 });
   const somebodyWaits = new AbortController();
   deps.sleep = (ms, signal) => {
     clock.nowMs += ms / 2;

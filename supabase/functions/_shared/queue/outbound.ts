@@ -44,7 +44,10 @@ export interface SendError {
   http_status?: number;
 }
 
-/** What came of one attempt; times are ISO 8601. */
+/**
+ * What came of one attempt; times are ISO 8601. The database takes them as so long after `finished_at`,
+ * so that the clock of the worker matters to nobody.
+ */
 export type Settlement =
   & { id: string; attempt: number; finished_at: string }
   & (
@@ -70,10 +73,10 @@ export interface OutboundQueue {
   claim(batch: number): Promise<ClaimedMessage[]>;
   /** Writes outcomes back; true for each that still was this worker's to settle. */
   settle(settlements: Settlement[]): Promise<boolean[]>;
-  /** Epoch milliseconds at which the next waiting message is due; null when none waits. */
-  nextDueAt(): Promise<number | null>;
-  /** Holds senders back: until then nothing of them is read. */
-  hold(senderIds: string[], untilMs: number): Promise<void>;
+  /** In how many milliseconds the next waiting message is due; null when none waits. */
+  nextDueInMs(): Promise<number | null>;
+  /** Holds senders back: for so long nothing of them is read. */
+  hold(senderIds: string[], forMs: number): Promise<void>;
   /** Wakes another drain once this one has spent what it may. */
   handOn(): Promise<void>;
 }
@@ -121,13 +124,12 @@ export function createOutboundQueue(
       const settled = new Map(rows.map((row) => [row.id, row.settled]));
       return settlements.map(({ id }) => settled.get(id) ?? false);
     },
-    async nextDueAt() {
-      const at: string | null = await call("next_due_at", {});
-      return at === null ? null : Date.parse(at);
+    async nextDueInMs() {
+      const inMs: number | null = await call("next_due_in_ms", {});
+      return inMs;
     },
-    async hold(senderIds, untilMs) {
-      const until = new Date(untilMs).toISOString();
-      await call("hold_senders", { sender_ids: senderIds, until });
+    async hold(senderIds, forMs) {
+      await call("hold_senders", { sender_ids: senderIds, for_ms: Math.ceil(forMs) });
     },
     async handOn() {
       await call("ring_doorbell", { function_name: "wa-sender" });
