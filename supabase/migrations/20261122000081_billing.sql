@@ -223,7 +223,7 @@ as $$
     order by index
     limit 1
   )
-  select case
+  select jsonb_build_object('outcome', first.outcome) || case
     when first.outcome <> 'insufficient_funds' or first.detail ? 'of_batch' then first.detail
     else first.detail || jsonb_build_object('of_batch', true,
       'needed_micros', (
@@ -274,7 +274,7 @@ begin
       v_answers := (
         select jsonb_agg(case
           when v_refusal is not null then jsonb_build_object('index', a.answer -> 'index',
-            'outcome', v_refusal ->> 'outcome', 'detail', v_refusal)
+            'outcome', v_refusal ->> 'outcome', 'detail', v_refusal - 'outcome')
           when a.answer ->> 'outcome' in ('accepted', 'replayed') then jsonb_build_object(
             'index', a.answer -> 'index', 'outcome', 'batch_refused')
           else a.answer

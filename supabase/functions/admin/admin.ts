@@ -7,11 +7,13 @@ import type { Handler } from "../_shared/http/serve.ts";
 import { createApiKey, setMember } from "./access.ts";
 import { listAttention } from "./attention.ts";
 import { listAudit } from "./audit.ts";
+import { setBilling } from "./billing.ts";
 import { isolateBreaker, listBreakers, resetBreaker } from "./breakers.ts";
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
 import type { AdminDeps, Command } from "./command.ts";
 import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
 import { listQuarantine, replayQuarantine } from "./quarantine.ts";
+import { importRateCard, listRates } from "./rate_cards.ts";
 import { addSender, createTenant, rotateCredential } from "./tenants.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -40,6 +42,11 @@ export function createHandler(deps: AdminDeps): Handler {
   });
   route(router, "/tenants/:id/api-keys", { POST: mayInTenant("change_settings", createApiKey) });
   route(router, "/tenants/:id/members", { POST: mayInTenant("change_members", setMember) });
+  route(router, "/tenants/:id/billing", { PUT: mayInTenant("run_platform", setBilling) });
+  route(router, "/rate-cards", {
+    GET: may("read_settings", listRates),
+    POST: may("run_platform", importRateCard),
+  });
   route(router, "/cache/stats", { GET: may("run_platform", tellCacheStatistics) });
   route(router, "/cache/clear", { POST: may("run_platform", clearCache) });
   route(router, "/cache/invalidate", { POST: may("run_platform", invalidateCache) });

@@ -4,6 +4,8 @@ import type { CallRpc } from "../_shared/database.ts";
 import type { Json } from "../_shared/database_types.ts";
 import { contentOf } from "../_shared/whatsapp/outbound_message.ts";
 import type { MessageRequest } from "../_shared/whatsapp/outbound_message.ts";
+import { heldRow, unpaidRows } from "./payment.ts";
+import type { Held, Unpaid } from "./payment.ts";
 
 /** A valid message as enqueue_messages takes it; the position in the call is added there. */
 export interface Submission {
@@ -24,11 +26,15 @@ export interface Submission {
 
 /** What became of one submission. */
 export type Acceptance =
-  | { outcome: "accepted" | "replayed"; id: string; planned_send_at: string }
+  /** held: what its tenant pays for it at most; null when nobody pays. */
+  | { outcome: "accepted" | "replayed"; id: string; planned_send_at: string; held: Held | null }
   | { outcome: "key_reused"; fields: string[] }
   | { outcome: "unknown_sender" }
   /** closed_at: when the recipient's customer service window closed, ISO 8601. */
-  | { outcome: "window_closed"; closed_at: string };
+  | { outcome: "window_closed"; closed_at: string }
+  | { outcome: "unpaid"; unpaid: Unpaid }
+  /** Another message of an all-or-nothing batch was refused. */
+  | { outcome: "batch_refused" };
 
 /** Accepts submissions of one tenant in one transaction; answers in their order. */
 export type Enqueue = (tenantId: string, submissions: Submission[]) => Promise<Acceptance[]>;
@@ -39,6 +45,7 @@ const row = z.discriminatedUnion("outcome", [
     outcome: z.enum(["accepted", "replayed"]),
     id: z.string(),
     planned_send_at: z.string(),
+    detail: z.object({ hold: heldRow.optional() }).nullable(),
   }),
   z.object({
     index: z.int(),
@@ -51,12 +58,22 @@ const row = z.discriminatedUnion("outcome", [
     outcome: z.literal("window_closed"),
     detail: z.object({ closed_at: z.string() }),
   }),
+  z.object({ index: z.int(), outcome: z.literal("batch_refused") }),
+  ...unpaidRows,
 ]);
 
-export function createEnqueue(call: CallRpc): Enqueue {
+/** Which of a batch are taken when the wallet does not cover them all. */
+export type BatchMode = "as_covered" | "all_or_nothing";
+
+const ENQUEUE = {
+  as_covered: "enqueue_messages",
+  all_or_nothing: "enqueue_all_or_nothing",
+} as const;
+
+export function createEnqueue(call: CallRpc, mode: BatchMode = "as_covered"): Enqueue {
   return async (tenantId, submissions) => {
     const messages = submissions.map((submission, index) => ({ index, ...submission }));
-    const rows = await call("enqueue_messages", {
+    const rows = await call(ENQUEUE[mode], {
       tenant_id: tenantId,
       messages: messages as unknown as Json,
     });
@@ -65,7 +82,7 @@ export function createEnqueue(call: CallRpc): Enqueue {
     );
     return submissions.map((_, index) => {
       const acceptance = acceptances.get(index);
-      if (acceptance === undefined) throw new Error(`Cannot enqueue_messages: no row ${index}`);
+      if (acceptance === undefined) throw new Error(`Cannot ${ENQUEUE[mode]}: no row ${index}`);
       return acceptance;
     });
   };
@@ -74,14 +91,21 @@ export function createEnqueue(call: CallRpc): Enqueue {
 function toAcceptance(one: z.output<typeof row>): Acceptance {
   switch (one.outcome) {
     case "accepted":
-    case "replayed":
-      return { outcome: one.outcome, id: one.id, planned_send_at: one.planned_send_at };
+    case "replayed": {
+      const { outcome, id, planned_send_at, detail } = one;
+      return { outcome, id, planned_send_at, held: detail?.hold ?? null };
+    }
     case "key_reused":
       return { outcome: one.outcome, fields: one.detail.fields };
     case "unknown_sender":
+    case "batch_refused":
       return { outcome: one.outcome };
     case "window_closed":
       return { outcome: one.outcome, closed_at: one.detail.closed_at };
+    case "insufficient_funds":
+    case "debt_outstanding":
+    case "no_rate":
+      return { outcome: "unpaid", unpaid: one };
   }
 }
 

@@ -1,6 +1,8 @@
 import { problem, problemBody } from "../_shared/http/problem.ts";
 import type { FieldError } from "../_shared/http/problem.ts";
 import type { Acceptance } from "./acceptance.ts";
+import { refuseUnpaid, tellHeld } from "./payment.ts";
+import type { UnpaidRefusal } from "./payment.ts";
 
 /** Why one message was refused: a problem's status, code, detail and members. */
 export interface Refusal {
@@ -9,14 +11,23 @@ export interface Refusal {
     | "invalid_message"
     | "unknown_sender"
     | "idempotency_key_reused"
-    | "customer_window_closed";
+    | "customer_window_closed"
+    | "batch_refused"
+    | UnpaidRefusal["code"];
   detail: string;
-  errors: FieldError[];
-  closed_at?: string;
+  errors?: FieldError[];
+  [member: string]: unknown;
+}
+
+/** What is told of a message that was taken. */
+export interface Taken {
+  id: string;
+  planned_send_at: string;
+  hold?: ReturnType<typeof tellHeld>;
 }
 
 export type Verdict =
-  | { ok: true; id: string; planned_send_at: string; isReplay: boolean }
+  | { ok: true; taken: Taken; isReplay: boolean }
   | { ok: false; refusal: Refusal };
 
 /** What an outcome means to the caller. */
@@ -24,8 +35,9 @@ export function judge(acceptance: Acceptance): Verdict {
   switch (acceptance.outcome) {
     case "accepted":
     case "replayed": {
-      const { id, planned_send_at, outcome } = acceptance;
-      return { ok: true, id, planned_send_at, isReplay: outcome === "replayed" };
+      const { id, planned_send_at, outcome, held } = acceptance;
+      const taken = { id, planned_send_at, ...(held && { hold: tellHeld(held) }) };
+      return { ok: true, taken, isReplay: outcome === "replayed" };
     }
     case "unknown_sender":
       return { ok: false, refusal: unknownSender() };
@@ -33,6 +45,10 @@ export function judge(acceptance: Acceptance): Verdict {
       return { ok: false, refusal: keyReused(acceptance.fields) };
     case "window_closed":
       return { ok: false, refusal: windowClosed(acceptance.closed_at) };
+    case "unpaid":
+      return { ok: false, refusal: refuseUnpaid(acceptance.unpaid) };
+    case "batch_refused":
+      return { ok: false, refusal: batchRefused() };
   }
 }
 
@@ -63,6 +79,12 @@ function windowClosed(closed_at: string): Refusal {
     errors: [{ pointer: "/type", detail: "must be template until the recipient writes again" }],
     closed_at,
   };
+}
+
+/** Of a message that nothing is wrong with, in a batch that was to be taken whole or not at all. */
+export function batchRefused(): Refusal {
+  const detail = "Another message of the batch was refused, and so were all.";
+  return { status: 422, code: "batch_refused", detail };
 }
 
 export function invalidMessage(errors: FieldError[]): Refusal {

@@ -24,6 +24,10 @@ type Answer = (tenantId: string, request: Request, id: string) => Promise<Respon
 /** Takes messages for sending, tells what became of them, and withdraws what has not begun. */
 export function createHandler({ call, identify, now }: MessagesDeps): Handler {
   const enqueue = createEnqueue(call);
+  const enqueueBatch = {
+    as_covered: enqueue,
+    all_or_nothing: createEnqueue(call, "all_or_nothing"),
+  };
   const submit = createTenantGroups(enqueue);
   const router = createRouter("wa-messages");
 
@@ -42,7 +46,7 @@ export function createHandler({ call, identify, now }: MessagesDeps): Handler {
     POST: forTenant((tenantId, request) => postMessage({ submit, now }, tenantId, request)),
   });
   route(router, "/batch", {
-    POST: forTenant((tenantId, request) => postBatch({ enqueue, now }, tenantId, request)),
+    POST: forTenant((tenantId, request) => postBatch({ enqueueBatch, now }, tenantId, request)),
   });
   route(router, "/:id", { GET: ofMessage(getMessage), DELETE: ofMessage(cancelMessage) });
   return (request, context) => router.fetch(request, context);

@@ -161,6 +161,80 @@ Deno.test("POST to a recipient whose customer window is closed answers 422 and s
   });
 });
 
+const held = {
+  id: "h-1",
+  currency: "USD",
+  amount_micros: "120000",
+  category: "marketing",
+  market: "Germany",
+};
+const unpaid = {
+  outcome: "insufficient_funds",
+  id: null,
+  planned_send_at: null,
+  detail: { currency: "USD", needed_micros: "120000", available_micros: "50000" },
+};
+
+Deno.test("POST of a message that is paid for tells what is held for it", async () => {
+  const row = {
+    outcome: "accepted",
+    id: messageId,
+    planned_send_at: plannedAt,
+    detail: { hold: held },
+  };
+  const response = await setup({ rpc: { enqueue_messages: answerWith(row) } })
+    .ask("POST", "", EXAMPLES.text);
+  assert.equal(response.status, 202);
+  assert.deepEqual((await response.json()).hold, { ...held, amount: 12 });
+});
+
+Deno.test("POST that the wallet does not cover answers 402: needed, available, shortfall", async () => {
+  const response = await setup({ rpc: { enqueue_messages: answerWith(unpaid) } })
+    .ask("POST", "", EXAMPLES.text);
+  assert.equal(response.status, 402);
+  const { code, needed, available, shortfall } = await response.json();
+  assert.deepEqual([code, needed, available, shortfall], ["insufficient_funds", 12, 5, 7]);
+});
+
+Deno.test("batch tells each message that the wallet does not cover", async () => {
+  const { ask } = setup({
+    rpc: {
+      enqueue_messages: (args) => {
+        const rows = acceptAll(args) as Record<string, unknown>[];
+        return rows.map((row) => row.index === 1 ? { ...row, ...unpaid } : row);
+      },
+    },
+  });
+  const response = await ask("POST", "/batch", { messages: [EXAMPLES.text, EXAMPLES.template] });
+  assert.equal(response.status, 202);
+  const { accepted, rejected } = await response.json();
+  assert.deepEqual(accepted.map(({ index }: Item) => index), [0]);
+  assert.deepEqual([rejected[0].problem.status, rejected[0].problem.needed], [402, 12]);
+});
+
+Deno.test("batch of all or nothing answers 402 for all of them together", async () => {
+  const { ask, calls } = setup({ rpc: { enqueue_all_or_nothing: answerWith(unpaid) } });
+  const messages = [EXAMPLES.text, EXAMPLES.template];
+  const response = await ask("POST", "/batch", { mode: "all_or_nothing", messages });
+  assert.equal(calls[0]?.name, "enqueue_all_or_nothing");
+  assert.equal(response.status, 402);
+  assert.equal((await response.json()).shortfall, 7);
+});
+
+Deno.test("batch of all or nothing with one bad message takes none", async () => {
+  const { ask, calls } = setup();
+  const messages = [EXAMPLES.text, "nonsense"];
+  const response = await ask("POST", "/batch", { mode: "all_or_nothing", messages });
+  assert.equal(response.status, 422);
+  const { code, rejected } = await response.json();
+  assert.equal(code, "batch_refused");
+  assert.deepEqual(
+    rejected.map(({ problem }: { problem: { code: string } }) => problem.code),
+    ["batch_refused", "invalid_message"],
+  );
+  assert.deepEqual(calls, []);
+});
+
 const refusedBefore: [
   label: string,
   body: unknown,
@@ -226,7 +300,8 @@ Deno.test("POSTs that come together share calls, each with its own answer", asyn
       enqueue_messages: ({ messages }) =>
         (messages as Item[]).map(({ index, client_ref }) => {
           made += 1;
-          return { index, outcome: "accepted", id: client_ref, planned_send_at: plannedAt };
+          const row = { outcome: "accepted", planned_send_at: plannedAt, detail: null };
+          return { ...row, index, id: client_ref };
         }),
     },
   });

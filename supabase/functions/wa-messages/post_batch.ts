@@ -5,26 +5,37 @@ import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
 import { parseMessage } from "../_shared/whatsapp/outbound_message.ts";
 import { toSubmission } from "./acceptance.ts";
-import type { Enqueue, Submission } from "./acceptance.ts";
-import { accepted, describeRefusal, invalidMessage, judge } from "./answers.ts";
+import type { BatchMode, Enqueue, Submission } from "./acceptance.ts";
+import {
+  accepted,
+  batchRefused,
+  describeRefusal,
+  invalidMessage,
+  judge,
+  refuse,
+} from "./answers.ts";
 import type { Refusal, Verdict } from "./answers.ts";
 
 const MAX_BODY_BYTES = 4 * 1_024 * 1_024;
 const MAX_MESSAGES = 1_000;
 
-const batch = z.strictObject({ messages: z.array(z.unknown()).min(1) });
+const batch = z.strictObject({
+  messages: z.array(z.unknown()).min(1),
+  mode: z.enum(["as_covered", "all_or_nothing"]).optional(),
+});
 
 export interface PostBatchDeps {
-  enqueue: Enqueue;
+  enqueueBatch: Record<BatchMode, Enqueue>;
   now: () => number;
 }
 
 /**
- * Accepts the valid messages of a batch in one transaction and says of each other why not. Under an
- * Idempotency-Key every message has the key `<key>:<index>`, so that a repetition adds nothing.
+ * Accepts the valid messages of a batch in one transaction, in their order as long as the wallet covers
+ * them, and says of each other why not; or takes all or none. Under an Idempotency-Key every message
+ * has the key `<key>:<index>`, so that a repetition adds nothing.
  */
 export async function postBatch(
-  { enqueue, now }: PostBatchDeps,
+  { enqueueBatch, now }: PostBatchDeps,
   tenantId: string,
   request: Request,
 ): Promise<Response> {
@@ -32,16 +43,23 @@ export async function postBatch(
   if (!named.ok) return named.response;
   const parsed = await parseBody(batch, request, MAX_BODY_BYTES);
   if (!parsed.ok) return parsed.response;
-  const { messages } = parsed.value;
+  const { messages, mode = "as_covered" } = parsed.value;
   if (messages.length > MAX_MESSAGES) return tooMany(messages.length);
   const checked = messages.map((message, index) => {
     const key = named.key === null ? null : `${named.key}:${index}`;
     return check(message, key, now());
   });
+  if (mode === "all_or_nothing" && checked.some(({ ok }) => !ok)) {
+    return refuseAll(checked.map((one) => one.ok ? { ok: false, refusal: batchRefused() } : one));
+  }
   const submissions = checked.flatMap((one) => (one.ok ? [one.submission] : []));
-  const acceptances = submissions.length === 0 ? [] : await enqueue(tenantId, submissions);
+  const acceptances = submissions.length === 0
+    ? []
+    : await enqueueBatch[mode](tenantId, submissions);
   const answers = acceptances.values();
-  return answer(checked.map((one) => (one.ok ? judge(answers.next().value!) : one)));
+  const verdicts = checked.map((one) => (one.ok ? judge(answers.next().value!) : one));
+  const isRefused = mode === "all_or_nothing" && verdicts.some(({ ok }) => !ok);
+  return isRefused ? refuseAll(verdicts) : answer(verdicts);
 }
 
 type Checked = { ok: true; submission: Submission } | { ok: false; refusal: Refusal };
@@ -54,13 +72,25 @@ function check(message: unknown, key: string | null, now: number): Checked {
 
 function answer(verdicts: Verdict[]): Response {
   const taken = verdicts.flatMap((verdict, index) =>
-    verdict.ok ? [{ index, id: verdict.id, planned_send_at: verdict.planned_send_at }] : []
+    verdict.ok ? [{ index, ...verdict.taken }] : []
   );
-  const rejected = verdicts.flatMap((verdict, index) =>
-    verdict.ok ? [] : [{ index, problem: describeRefusal(verdict.refusal) }]
-  );
+  const rejected = describeRejected(verdicts);
   const isReplay = taken.length > 0 && verdicts.every((verdict) => !verdict.ok || verdict.isReplay);
   return accepted({ accepted: taken, rejected }, isReplay);
+}
+
+function describeRejected(verdicts: Verdict[]) {
+  return verdicts.flatMap((verdict, index) =>
+    verdict.ok ? [] : [{ index, problem: describeRefusal(verdict.refusal) }]
+  );
+}
+
+// For money they are all refused alike, with what all of them together would have needed.
+function refuseAll(verdicts: Verdict[]): Response {
+  const [first] = verdicts;
+  const isUnpaid = first !== undefined && !first.ok && first.refusal.status === 402;
+  if (isUnpaid) return refuse(first.refusal);
+  return refuse({ ...batchRefused(), rejected: describeRejected(verdicts) });
 }
 
 function tooMany(count: number): Response {

@@ -49,6 +49,6 @@ async function submitUnlessFull(
 function answer(acceptance: Acceptance): Response {
   const verdict = judge(acceptance);
   if (!verdict.ok) return refuse(verdict.refusal);
-  const { id, planned_send_at, isReplay } = verdict;
-  return accepted({ id, status: "queued", planned_send_at }, isReplay);
+  const { id, ...taken } = verdict.taken;
+  return accepted({ id, status: "queued", ...taken }, verdict.isReplay);
 }

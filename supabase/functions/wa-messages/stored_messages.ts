@@ -4,6 +4,7 @@ import { parseQuery } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
 import { normalizePhone } from "../_shared/whatsapp/phone_number.ts";
 import { noSuchMessage } from "./answers.ts";
+import { withMinorUnits } from "./payment.ts";
 
 const STATUSES = [
   "queued",
@@ -35,6 +36,9 @@ const page = z.object({
     .pipe(z.int().min(1).max(MAX_PAGE)).optional(),
 });
 
+const stored = z.record(z.string(), z.unknown());
+const storedPage = z.looseObject({ messages: z.array(stored) });
+
 const cancellation = z.discriminatedUnion("outcome", [
   z.object({ outcome: z.literal("cancelled") }),
   z.object({ outcome: z.literal("not_found") }),
@@ -44,7 +48,7 @@ const cancellation = z.discriminatedUnion("outcome", [
 /** One message with its attempts and its timeline. */
 export async function getMessage(call: CallRpc, tenantId: string, id: string): Promise<Response> {
   const message = await call("get_message", { tenant_id: tenantId, message_id: id });
-  return message === null ? noSuchMessage() : Response.json(message);
+  return message === null ? noSuchMessage() : Response.json(withMinorUnits(stored.parse(message)));
 }
 
 /** A page of messages, newest first; next_cursor is null on the last. */
@@ -56,7 +60,7 @@ export async function listMessages(
   const parsed = parseQuery(page, request);
   if (!parsed.ok) return parsed.response;
   const { status = null, to = null, cursor = null, limit = DEFAULT_PAGE } = parsed.value;
-  return Response.json(
+  const listed = storedPage.parse(
     await call("list_messages", {
       tenant_id: tenantId,
       filter: { status, to },
@@ -64,6 +68,7 @@ export async function listMessages(
       page_limit: limit,
     }),
   );
+  return Response.json({ ...listed, messages: listed.messages.map(withMinorUnits) });
 }
 
 /** Withdraws a message that is still queued. */

@@ -10,7 +10,7 @@ const submission: Submission = {
   fingerprint: "",
   field_digests: {},
 };
-const accepted: Acceptance = { outcome: "accepted", id: "m", planned_send_at: "" };
+const accepted: Acceptance = { outcome: "accepted", id: "m", planned_send_at: "", held: null };
 
 Deno.test("a tenant never waits for the call of another", async () => {
   const calls: { tenantId: string; count: number }[] = [];

@@ -93,7 +93,7 @@ export function tellRefusal(refusal: Refusal): Response {
         owed: microsToMinorCeil(refusal.owed_micros, refusal.currency),
       });
     case "amount_exceeds_hold":
-      return problem(422, "invalid_request", "The hold does not hold so much any more.", {
+      return problem(422, "amount_exceeds_hold", "The hold does not hold so much any more.", {
         errors: at([refusal.field], "is more than the hold still holds"),
         held_micros: String(refusal.held_micros),
       });
