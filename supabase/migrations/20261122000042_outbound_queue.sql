@@ -180,8 +180,7 @@ as $$
 $$;
 
 -- Raises the rate of slowed senders by a twentieth of their full rate every ten seconds without
--- complaint, until it is full again. One that a settle has is left to the next call: that settle may
--- wait for money which the transaction of this one has locked.
+-- complaint, until it is full again.
 create or replace function switchyard.speed_up_senders(at timestamptz)
 returns void
 language sql
@@ -192,11 +191,7 @@ as $$
       when s.slowed_per_second + s.throughput_per_second * 0.05 < s.throughput_per_second
       then s.slowed_per_second + s.throughput_per_second * 0.05 end,
     slowed_at = speed_up_senders.at
-  where s.id = any (array(
-    select slowed.id from switchyard.senders slowed
-    where slowed.slowed_per_second is not null
-      and slowed.slowed_at <= speed_up_senders.at - interval '10 seconds'
-    for no key update skip locked));
+  where s.slowed_per_second is not null and s.slowed_at <= speed_up_senders.at - interval '10 seconds';
 $$;
 
 -- Withdraws a message that no worker has claimed yet.

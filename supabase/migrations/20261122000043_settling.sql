@@ -317,8 +317,6 @@ begin
   set status = 'queued', due_at = resolve_unknown_messages.at, unknown_until = null
   where m.id = any (v_due) and m.id <> all (v_dead);
   perform switchyard.lower_heads(v_due) where cardinality(v_due) > 0;
-  perform switchyard.follow_charges(v_dead, resolve_unknown_messages.at)
-  where cardinality(v_dead) > 0;
   return cardinality(v_due);
 end;
 $$;

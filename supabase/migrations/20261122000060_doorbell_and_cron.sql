@@ -64,6 +64,10 @@ begin
   perform switchyard.resolve_unknown_messages(tick.at, 1000);
   perform switchyard.speed_up_senders(tick.at);
   perform switchyard.bury_messages_of_removed(tick.at, 1000);
+  -- Of all that were given up in this tick, whoever did it: money is locked last.
+  perform switchyard.follow_charges(array(
+    select d.message_id from switchyard.dead_letters d
+    where d.created_at = tick.at and d.redriven_at is null and d.message_id is not null), tick.at);
 
   if switchyard_api.next_due_at() <= tick.at then
     perform switchyard.ring_doorbell('wa-sender');

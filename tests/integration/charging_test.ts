@@ -217,7 +217,7 @@ Deno.test("a message that ends undelivered gives its hold back", async (t) => {
     const unknown = { outcome: "unknown", unknown_until: "2026-11-22T12:01:00Z" };
     await settle(sql, claims, () => unknown, NOON);
     assert.deepEqual(await readAmounts(sql, payer, id), [40_000, 0, 0]);
-    await sql`select switchyard.resolve_unknown_messages('2026-11-22T12:02:00Z', 100)`;
+    await sql`select switchyard.tick('2026-11-22T12:02:00Z')`;
     await releasesAll(id);
   });
   assert.deepEqual(await readBalance(payer), [FUNDS, 0, FUNDS]);
