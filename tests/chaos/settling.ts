@@ -66,10 +66,10 @@ export function isAtRest({ idle, waiting_for_retry }: Idleness): boolean {
  */
 export async function passTime(sql: Sql, goneAt: Date, seen: Unsettled): Promise<void> {
   await sql`
-    select pgmq.set_vt('wa_outbound', m.queue_entry_id, 0)
-    from switchyard.messages m
-    join switchyard.message_attempts a on a.message_id = m.id and a.attempt = m.attempt_count
-    where m.queue_entry_id is not null and a.outcome is null and a.started_at < ${goneAt}`;
+    update switchyard.messages m set lease_expires_at = clock_timestamp()
+    from switchyard.message_attempts a
+    where a.message_id = m.id and a.attempt = m.attempt_count
+      and m.lease_expires_at is not null and a.outcome is null and a.started_at < ${goneAt}`;
   await sql`
     with gone as (
       update switchyard.inbound_events e set lease_expires_at = null
