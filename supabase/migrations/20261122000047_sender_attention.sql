@@ -17,17 +17,31 @@ create unique index if not exists attention_of_sender_is_open_once
   on switchyard.sender_attention (sender_id, cause) where cleared_at is null;
 create index if not exists sender_attention_sender_id
   on switchyard.sender_attention (sender_id, raised_at);
+alter table switchyard.sender_attention
+  -- What stands still meanwhile: all that the sender has, its bulk messages, its templates, or nothing.
+  add column if not exists stops text not null default 'all',
+  -- Over by itself then.
+  add column if not exists until timestamptz,
+  drop constraint if exists stops_is_known,
+  add constraint stops_is_known check (stops in ('all', 'bulk', 'templates', 'nothing'));
+create index if not exists sender_attention_stops
+  on switchyard.sender_attention (sender_id)
+  where cleared_at is null and stops in ('bulk', 'templates');
+create index if not exists sender_attention_until on switchyard.sender_attention (until)
+  where cleared_at is null and until is not null;
 create index if not exists sender_attention_tenant_id
   on switchyard.sender_attention (tenant_id, raised_at);
 
 alter table switchyard.sender_attention enable row level security;
 
--- Pauses senders until somebody has looked after them, and returns those for which this is news.
+-- Pauses senders until somebody has looked after them, or stops less of them, and returns those for
+-- which this is news.
 -- credential_versions names, sender by sender, the version whose refusal is the cause: where the token
 -- has been rotated since, the refusal is old and says nothing. Senders are locked in one order.
 create or replace function switchyard.raise_attention(
   sender_ids uuid[], cause text, detail jsonb, at timestamptz,
-  credential_versions integer[] default null
+  credential_versions integer[] default null, stops text default 'all',
+  until timestamptz default null
 )
 returns uuid[]
 language plpgsql
@@ -50,10 +64,11 @@ begin
       and (refused.version is null or refused.version = s.credential_version)
   ), raised as (
     insert into switchyard.sender_attention (
-      sender_id, tenant_id, cause, detail, paused_sender, raised_at
+      sender_id, tenant_id, cause, detail, paused_sender, raised_at, stops, until
     )
     select c.id, c.tenant_id, raise_attention.cause, coalesce(raise_attention.detail, '{}'),
-      c.status = 'active', raise_attention.at
+      c.status = 'active' and raise_attention.stops = 'all', raise_attention.at,
+      raise_attention.stops, raise_attention.until
     from concerned c
     order by c.id
     on conflict (sender_id, cause) where cleared_at is null do nothing
@@ -62,7 +77,7 @@ begin
     update switchyard.senders s
     set status = 'paused'
     from raised
-    where s.id = raised.sender_id and s.status = 'active'
+    where s.id = raised.sender_id and s.status = 'active' and raise_attention.stops = 'all'
   )
   select array_agg(sender_id) into v_raised from raised;
   perform switchyard.tell_attention(v_raised, raise_attention.cause, raise_attention.at)
@@ -71,7 +86,50 @@ begin
 end;
 $$;
 
--- Clears whatever a sender needed attention for, and lets it go on if that is what paused it. Returns
+-- Ends attention for these causes: lets senders go on that nothing else pauses, and what waited for it.
+create or replace function switchyard.end_attention(
+  sender_ids uuid[], causes text[], at timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_resumed uuid[];
+begin
+  perform switchyard.release_messages(
+    array(select 'attention:' || cause from unnest(causes) as cause), sender_ids, 5000,
+    end_attention.at);
+  perform from switchyard.senders s
+  where s.id = any (sender_ids)
+  order by s.id
+  for no key update;
+
+  with cleared as (
+    update switchyard.sender_attention a
+    set cleared_at = greatest(end_attention.at, a.raised_at)
+    where a.sender_id = any (sender_ids) and a.cause = any (causes) and a.cleared_at is null
+    returning a.id, a.sender_id, a.paused_sender
+  ), passed_on as (
+    -- Who still pauses the sender is who resumes it.
+    update switchyard.sender_attention a
+    set paused_sender = true
+    from cleared c
+    where c.paused_sender and a.sender_id = c.sender_id and a.cleared_at is null
+      and a.stops = 'all' and a.cause <> all (causes)
+    returning a.sender_id
+  )
+  select array_agg(distinct c.sender_id) into v_resumed
+  from cleared c
+  where c.paused_sender and c.sender_id not in (select p.sender_id from passed_on p);
+  -- The trigger on the status rings for a worker.
+  update switchyard.senders s
+  set status = 'active'
+  where s.id = any (v_resumed) and s.status = 'paused';
+end;
+$$;
+
+-- Clears whatever paused a sender, and lets it go on if that is what paused it. Returns
 -- how many causes were open.
 create or replace function switchyard.clear_attention(sender_id uuid, at timestamptz)
 returns integer
@@ -86,7 +144,7 @@ begin
   with cleared as (
     update switchyard.sender_attention a
     set cleared_at = greatest(clear_attention.at, a.raised_at)
-    where a.sender_id = clear_attention.sender_id and a.cleared_at is null
+    where a.sender_id = clear_attention.sender_id and a.cleared_at is null and a.stops = 'all'
     returning a.paused_sender
   )
   select array_agg(paused_sender) into v_cleared from cleared;
@@ -106,14 +164,15 @@ $$;
 create or replace function switchyard_api.list_attention(wanted_tenant_id uuid)
 returns table (
   sender_id uuid, tenant_id uuid, phone_number_id text, cause text, detail jsonb,
-  raised_at timestamptz
+  raised_at timestamptz, stops text, until timestamptz
 )
 language sql
 stable
 security definer
 set search_path = ''
 as $$
-  select a.sender_id, a.tenant_id, s.phone_number_id, a.cause, a.detail, a.raised_at
+  select a.sender_id, a.tenant_id, s.phone_number_id, a.cause, a.detail, a.raised_at, a.stops,
+    a.until
   from switchyard.sender_attention a
   join switchyard.senders s on s.id = a.sender_id
   where a.cleared_at is null

@@ -180,7 +180,7 @@ $$;
 -- Applies claimed events, each exactly once: what an event does, its state and its leaving the queue
 -- commit together, and only the attempt that was given out counts. One that is to be tried again leaves
 -- its turn: it waits alone, and lets those behind it go. Each item says what its event means:
--- {action: status | message | keep, …}, {action: retry, delay_seconds, reason} or {action: dead, reason}.
+-- {action: status | message | account | keep, …}, {action: retry, delay_seconds, reason} or {action: dead, reason}.
 create or replace function switchyard_api.apply_events(
   items jsonb, at timestamptz default clock_timestamp()
 )
@@ -218,6 +218,9 @@ begin
   from jsonb_array_elements(v_items) i where i ->> 'action' = 'message' having count(*) > 0;
   perform switchyard.tell_received(array_agg((i ->> 'id')::bigint), apply_events.at)
   from jsonb_array_elements(v_items) i where i ->> 'action' = 'message' having count(*) > 0;
+
+  perform switchyard.apply_account_updates(jsonb_agg(i), apply_events.at)
+  from jsonb_array_elements(v_items) i where i ->> 'action' = 'account' having count(*) > 0;
 
   insert into switchyard.dead_letters (tenant_id, inbound_event_id, cause, created_at)
   select e.tenant_id, e.id, coalesce(i ->> 'reason', 'unknown'), apply_events.at

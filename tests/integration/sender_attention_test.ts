@@ -163,6 +163,8 @@ Deno.test("list_attention() lists what is open, of one tenant or of all, the lat
       cause,
       detail: { code: 190 },
       raised_at: later(ms),
+      stops: "all",
+      until: null,
     });
     const [latest, middle, first] = [
       of(one, "permission_missing", 2_000),

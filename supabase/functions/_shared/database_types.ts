@@ -163,7 +163,9 @@ export type Database = {
           "phone_number_id": string;
           "raised_at": string;
           "sender_id": string;
+          "stops": string;
           "tenant_id": string;
+          "until": string;
         }[];
       };
       "list_audit": {
@@ -234,6 +236,37 @@ export type Database = {
       "list_rates": {
         Args: { "after_id": number; "at"?: string; "filter": Json; "page_limit": number };
         Returns: Json;
+      };
+      "list_senders": {
+        Args: { "wanted_tenant_id": string };
+        Returns: {
+          "attention": Json;
+          "business_account_id": string;
+          "display_phone_number": string;
+          "id": string;
+          "messaging_limit": string;
+          "name_decision": string;
+          "phone_number_id": string;
+          "status": string;
+          "throughput_per_second": number;
+          "verified_name": string;
+        }[];
+      };
+      "list_templates": {
+        Args: { "wanted_tenant_id": string };
+        Returns: {
+          "business_account_id": string;
+          "category": string;
+          "effect": string;
+          "language": string;
+          "name": string;
+          "quality": string;
+          "reason": string;
+          "status": string;
+          "status_at": string;
+          "template_id": string;
+          "waits_until": string;
+        }[];
       };
       "list_wallet_findings": {
         Args: { "page_limit": number };
@@ -368,6 +401,10 @@ export type Database = {
           "tenant_id": string;
           "tenant_status": string;
         }[];
+      };
+      "resume_sender": {
+        Args: { "actor": Json; "at"?: string; "phone_number_id": string; "tenant_id": string };
+        Returns: Json;
       };
       "ring_doorbell": { Args: { "function_name": string }; Returns: undefined };
       "rotate_callback_secret": {

@@ -5,7 +5,7 @@ import { createRouter, route } from "../_shared/http/router.ts";
 import type { Route } from "../_shared/http/router.ts";
 import type { Handler } from "../_shared/http/serve.ts";
 import { createApiKey, setMember } from "./access.ts";
-import { listAttention } from "./attention.ts";
+import { listAttention, listSenders, listTemplates, resumeSender } from "./attention.ts";
 import { listAudit } from "./audit.ts";
 import { setBilling } from "./billing.ts";
 import { isolateBreaker, listBreakers, resetBreaker } from "./breakers.ts";
@@ -36,7 +36,14 @@ export function createHandler(deps: AdminDeps): Handler {
     may(action, (command) => refuseOtherTenant(command) ?? perform(command));
 
   route(router, "/tenants", { POST: may("run_platform", createTenant) });
-  route(router, "/tenants/:id/senders", { POST: mayInTenant("change_settings", addSender) });
+  route(router, "/tenants/:id/senders", {
+    GET: mayInTenant("read_settings", listSenders),
+    POST: mayInTenant("change_settings", addSender),
+  });
+  route(router, "/tenants/:id/templates", { GET: mayInTenant("read_settings", listTemplates) });
+  route(router, "/tenants/:id/senders/:phone_number_id/resume", {
+    POST: mayInTenant("change_settings", resumeSender),
+  });
   route(router, "/tenants/:id/senders/:phone_number_id/credential", {
     PUT: mayInTenant("change_settings", rotateCredential),
   });

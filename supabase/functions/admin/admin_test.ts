@@ -40,6 +40,9 @@ const answers: Record<string, unknown> = {
   bump_cache_generation: 7,
   invalidate_credential: { outcome: "invalidated" },
   list_attention: [],
+  list_senders: [],
+  list_templates: [],
+  resume_sender: { outcome: "resumed", causes: ["account_disabled"] },
   list_audit: [],
 };
 
@@ -169,6 +172,16 @@ Deno.test("POST members gives a user a role", async () => {
   assert.deepEqual(calls[0]?.args.actor, { kind: "user", id: userId, request_id: "r" });
 });
 
+Deno.test("POST resume tells what the sender waited for, and 404 for who is no sender", async () => {
+  const { ask, calls } = setup();
+  const resumed = await ask("POST", `${tenantPath}/senders/5/resume`);
+  assert.deepEqual(await resumed.json(), { causes: ["account_disabled"] });
+  assert.equal(calls[0]!.args.phone_number_id, "5");
+  const { ask: askOther } = setup({ rpc: { resume_sender: { outcome: "sender_not_found" } } });
+  const refused = await askOther("POST", `${tenantPath}/senders/6/resume`);
+  assert.equal((await problemOf(refused)).code, "unknown_sender");
+});
+
 Deno.test("POST members with nobody's id answers 422", async () => {
   const { ask } = setup({ rpc: { set_member: { outcome: "user_not_found" } } });
   const response = await ask("POST", `${tenantPath}/members`, { user_id: userId, role: "admin" });
@@ -183,6 +196,9 @@ const routes: [method: string, path: string, body: unknown, roles: Role[]][] = [
   ["POST", "/tenants", { slug: "acme", name: "Acme" }, []],
   ["POST", `${tenantPath}/senders`, sender, ["owner", "admin"]],
   ["PUT", `${tenantPath}/senders/5/credential`, { access_token: "t" }, ["owner", "admin"]],
+  ["GET", `${tenantPath}/senders`, undefined, everybody],
+  ["POST", `${tenantPath}/senders/5/resume`, undefined, ["owner", "admin"]],
+  ["GET", `${tenantPath}/templates`, undefined, everybody],
   ["POST", `${tenantPath}/api-keys`, key, ["owner", "admin"]],
   ["POST", `${tenantPath}/members`, members, ["owner"]],
   ["GET", "/cache/stats", undefined, []],

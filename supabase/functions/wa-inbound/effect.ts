@@ -1,5 +1,6 @@
 import * as z from "zod";
 import type { ClaimedEvent, EventEffect } from "../_shared/queue/inbound.ts";
+import { readAccountEvent } from "./account_effect.ts";
 import { typeInbound } from "../_shared/whatsapp/inbound_message.ts";
 
 // Meta sends seconds since the epoch as a string. Webhook components, 2026-03:
@@ -50,8 +51,16 @@ export function effectOf(event: ClaimedEvent): EventEffect {
     case "message":
       return messageEffect(event.payload);
     default:
-      return { action: "keep" };
+      return accountEffect(event);
   }
+}
+
+const accountPayload = z.object({ value: z.unknown() });
+
+function accountEffect({ field, payload }: ClaimedEvent): EventEffect {
+  const parsed = accountPayload.safeParse(payload);
+  const updates = parsed.success ? readAccountEvent(field, parsed.data.value) : [];
+  return updates.length === 0 ? { action: "keep" } : { action: "account", updates };
 }
 
 function statusEffect(payload: unknown): EventEffect {

@@ -13,6 +13,47 @@ export interface ClaimedEvent {
   eventAt: string | null;
 }
 
+/** What an event of an account changes; a number is its digits, null all numbers of the account. */
+export type AccountUpdate =
+  | {
+    kind: "template";
+    template_id: string | null;
+    name: string;
+    language: string;
+    status?: {
+      name: string;
+      reason: string | null;
+      effect: "waits" | "ends" | "goes" | "none";
+      pause_hours: number | null;
+    };
+    quality?: string;
+    category?: string;
+  }
+  | {
+    kind: "number";
+    number: string | null;
+    messaging_limit?: string;
+    throughput_per_second?: number;
+    name?: { decision: string; requested: string | null };
+  }
+  | {
+    kind: "attention";
+    /** Of two notices about one subject the later one holds. */
+    subject: string;
+    number: string | null;
+    cause: string;
+    stops: "all" | "bulk" | "templates" | "nothing";
+    detail: Record<string, string | null>;
+    until: string | null;
+  }
+  | {
+    kind: "attention_over";
+    subject: string;
+    number: string | null;
+    causes: readonly string[];
+  }
+  | { kind: "preference"; phone: string | null; user_id: string | null; stopped: boolean };
+
 /** What an event means for the database; times are ISO 8601. */
 export type EventEffect =
   | {
@@ -40,6 +81,7 @@ export type EventEffect =
     content: unknown;
     at: string;
   }
+  | { action: "account"; updates: AccountUpdate[] }
   | { action: "keep" }
   | { action: "retry"; delay_seconds: number; reason: string }
   | { action: "dead"; reason: string };
