@@ -76,7 +76,8 @@ begin
     for no key update skip locked
   ) due;
   perform switchyard.expire_messages(expired, take_due.at) where expired is not null;
-  v_due := switchyard.hold_back(v_due, take_due.at);
+  select h.kept, expired || h.ended into v_due, expired
+  from switchyard.hold_back(v_due, take_due.at) h;
   if v_due is not null then
     ready := switchyard.take_turns(v_due[:most]);
   end if;

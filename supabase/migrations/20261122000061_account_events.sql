@@ -281,9 +281,11 @@ $$;
 
 -- Takes out of what is due what Meta is known not to take: messages of a paused template, of a
 -- restricted account or a flagged number wait, those of a disabled template end, as does marketing to
--- who asked for none. Returns the rest in its order. Costs three probes where nothing is stopped.
-create or replace function switchyard.hold_back(message_ids uuid[], at timestamptz)
-returns uuid[]
+-- who asked for none. Returns the rest in its order, and what ended. Costs three probes where nothing is
+-- stopped.
+create or replace function switchyard.hold_back(
+  message_ids uuid[], at timestamptz, out kept uuid[], out ended uuid[]
+)
 language plpgsql
 set search_path = ''
 as $$
@@ -291,6 +293,7 @@ declare
   v_held uuid[];
   v_ended jsonb;
   v_cause text;
+  v_ids uuid[];
 begin
   if message_ids is null or not (
     exists (select from switchyard.templates t where t.effect <> 'goes')
@@ -298,7 +301,8 @@ begin
       where a.cleared_at is null and a.stops in ('bulk', 'templates'))
     or exists (select from switchyard.marketing_stops))
   then
-    return message_ids;
+    kept := message_ids;
+    return;
   end if;
 
   with item as (
@@ -354,15 +358,14 @@ begin
   into v_held, v_ended;
 
   for v_cause in select jsonb_object_keys(v_ended) loop
-    perform switchyard.bury_messages(
-      array(select jsonb_array_elements_text(v_ended -> v_cause)::uuid), v_cause,
-      jsonb_build_object('cause', v_cause), hold_back.at);
+    v_ids := array(select jsonb_array_elements_text(v_ended -> v_cause)::uuid);
+    ended := ended || v_ids;
+    perform switchyard.bury_messages(v_ids, v_cause, jsonb_build_object('cause', v_cause),
+      hold_back.at);
   end loop;
-
-  return nullif(array(
+  kept := nullif(array(
     select due.id from unnest(message_ids) with ordinality as due (id, nth)
-    where due.id <> all (v_held)
-      and not exists (select from jsonb_each(v_ended) e where e.value ? due.id::text)
+    where due.id <> all (v_held) and due.id <> all (coalesce(ended, '{}'))
     order by due.nth), '{}');
 end;
 $$;

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 
+import { createPayer, readPrice } from "../support/charging.ts";
 import { startTestDataApi } from "../support/data_api.ts";
 import { createDatabase } from "../support/database.ts";
 import { anItem, claim, enqueue, readMessages } from "../support/outbound.ts";
@@ -68,7 +69,7 @@ async function setUp() {
     return row!;
   };
   return {
-    ...{ api, sql, tenancy, send, claimed, stateOf, templateEvent, attention, senderOf },
+    ...{ database, api, sql, tenancy, send, claimed, stateOf, templateEvent, attention, senderOf },
     ...receiving,
     receiveField,
     async [Symbol.asyncDispose]() {
@@ -141,6 +142,17 @@ Deno.test("a disabled template's messages end as dead letters that say why", asy
   const [letter] = await stage.sql`select cause from switchyard.dead_letters`;
   assert.equal(letter!.cause, "template_stopped");
   assert.deepEqual(await stage.attention(), [["template_ends:offer/en_US", "nothing"]]);
+});
+
+Deno.test("a message that ends with its template costs nothing", async () => {
+  await using stage = await setUp();
+  const payer = await createPayer(stage.database, 1_000_000);
+  const offer = await stage.send(aTemplate("offer", { to: "+4915112345678" }), 0, payer);
+  assert.equal((await readPrice(stage.sql, payer, offer)).held_micros, "120000");
+  await stage.templateEvent("offer", "DISABLED", 0, { of: payer });
+  assert.deepEqual(await stage.claimed(1_000), []);
+  const { held_micros, released_micros } = await readPrice(stage.sql, payer, offer);
+  assert.deepEqual([held_micros, released_micros], ["0", "120000"]);
 });
 
 Deno.test("a notice that comes after a later one changes nothing", async () => {
