@@ -143,7 +143,10 @@ export type Database = {
       "get_wallet_hold": { Args: { "hold_id": string; "tenant_id": string }; Returns: Json };
       "health_snapshot": { Args: { "at"?: string }; Returns: Json };
       "hold_callbacks": { Args: { "endpoint_ids": Json; "until": string }; Returns: undefined };
-      "hold_senders": { Args: { "sender_ids": Json; "until": string }; Returns: undefined };
+      "hold_senders": {
+        Args: { "at"?: string; "for_ms": number; "sender_ids": Json };
+        Returns: undefined;
+      };
       "import_rate_card": {
         Args: { "actor": Json; "at"?: string; "card": Json; "dry_run": boolean };
         Returns: Json;
@@ -278,6 +281,7 @@ export type Database = {
         }[];
       };
       "next_due_at": { Args: Record<PropertyKey, never>; Returns: string };
+      "next_due_in_ms": { Args: { "at"?: string }; Returns: number };
       "note_breaker_change": {
         Args: { "action": string; "actor": Json; "scope": string };
         Returns: undefined;
