@@ -53,6 +53,9 @@ async function storeBodies(deps: EventStoreDeps, bodies: Body[]): Promise<StoreA
     const [counts] = await deps.call("store_events", { events: events as unknown as Json });
     const duration_ms = deps.now() - startedAt;
     deps.log.info("events.stored", { requests: bodies.length, ...counts, duration_ms });
+    const { quarantined = 0 } = counts ?? {};
+    // What Meta sends and nobody here understands or owns is a person's to look at.
+    if (quarantined > 0) deps.log.warn("events.quarantined", { events: quarantined });
     return bodies.map(() => "stored");
   } catch (error) {
     if (bodies.length > 1 && isAboutContent(error)) return await storeHalves(deps, bodies);

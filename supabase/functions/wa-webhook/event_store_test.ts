@@ -22,7 +22,8 @@ function setup(storeEvents: Store) {
   const call = (async (_name: string, args: { events: WebhookEvent[] }) => {
     calls.push(args.events);
     await storeEvents(args.events);
-    return [{ stored: args.events.length, duplicates: 0, quarantined: 0 }];
+    const quarantined = args.events.filter(({ kind }) => kind === "unknown").length;
+    return [{ stored: args.events.length, duplicates: 0, quarantined }];
   }) as unknown as CallRpc;
   return { store: createEventStore({ call, log, now: () => 0 }), calls, lines };
 }
@@ -78,6 +79,17 @@ Deno.test("what does not fit behind the store in flight is refused as overloaded
   assert.deepEqual(answers.filter((answer) => answer === "stored").length, 11);
   assert.deepEqual(answers.slice(11), ["overloaded", "overloaded"]);
   assert.equal(calls.length, 11);
+});
+
+Deno.test("what is quarantined is warned of, once a store", async () => {
+  const { store, lines } = setup(() => {});
+  const unknown = splitWebhook(toBody(exampleNotification({}, { field: "holograms" })));
+  await store([...unknown, ...events("a")], 600);
+  await store(events("b"), 600);
+  assert.deepEqual(lines.slice(1), [
+    ["events.quarantined", { events: 1 }],
+    ["events.stored", { requests: 1, stored: 1, duplicates: 0, quarantined: 0, duration_ms: 0 }],
+  ]);
 });
 
 Deno.test("a database that does not answer fails the bodies of that store alone", async () => {

@@ -131,6 +131,13 @@ const otherKey: [title: string, event: WebhookEvent][] = [
   ["a status that brings another price", splitStatus({ pricing: { category: "marketing" } })],
   ["a status without a price", splitStatus({ pricing: undefined })],
   ["a status of another message", splitStatus({ id: "wamid.other" })],
+  [
+    "a status for another number",
+    splitOne(exampleNotification(exampleValue({
+      metadata: { phone_number_id: "999" },
+      statuses: [exampleStatus()],
+    }))),
+  ],
   ["a message", splitMessage()],
   ["a message of the same id but another type", splitMessage({ type: "unsupported" })],
   ["an edit", splitMessage({ type: "edit" })],
@@ -369,6 +376,8 @@ Deno.test("what nests without end is cut and spares its mates", () => {
   const events = split(body);
   assert.deepEqual(events.map(({ kind }) => kind), ["unknown", "message"]);
   assert.match(JSON.stringify(events[0]!.payload), /"too_deep":true/);
+  const whole = splitMessage({ id: "wamid.A" });
+  assert.notEqual(events[0]!.key, whole.key, "what was cut would keep the whole message out");
 });
 
 for (const name of ["metadata", "contacts", "something_new", "errors"]) {

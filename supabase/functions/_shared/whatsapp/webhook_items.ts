@@ -95,7 +95,7 @@ function readStatus(status: JsonObject, around: Surroundings): Draft {
     kind: "status",
     event_at: momentOf(timestamp),
     payload,
-    identity: ["status", id, name, timestamp, ...statusIdentity(status)],
+    identity: ["status", around.phone_number_id, id, name, timestamp, ...statusIdentity(status)],
   };
 }
 

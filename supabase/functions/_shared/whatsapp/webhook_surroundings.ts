@@ -19,11 +19,11 @@ const MAX_SHARED_CHARACTERS = 4096;
 export function readSurroundings(value: JsonObject): Shared {
   const { messaging_product: _product, metadata, contacts, ...members } = value;
   const lists: [string, unknown[]][] = [];
-  const others: JsonObject = {};
+  const others: [string, unknown][] = [];
   for (const [name, member] of Object.entries(members)) {
     if (Array.isArray(member)) lists.push([name, member]);
     else if (isItem(name, member)) lists.push([name, [member]]);
-    else others[name] = member;
+    else others.push([name, member]);
   }
   const itemCount = lists.reduce((sum, [, items]) => sum + items.length, 0);
   return {
@@ -31,7 +31,8 @@ export function readSurroundings(value: JsonObject): Shared {
     metadata: isObject(metadata)
       ? shareable(metadata, ["display_phone_number", "phone_number_id"])
       : null,
-    others: Object.keys(others).length === 0 ? {} : { other_members: others },
+    // Not by assignment, which would do something else with the name __proto__.
+    others: others.length === 0 ? {} : { other_members: Object.fromEntries(others) },
     contactOf: indexContacts(contacts, itemCount),
   };
 }
