@@ -96,6 +96,7 @@ export function functionEnvironment(
     WHATSAPP_VERIFY_TOKEN: keys.verify_token,
     WHATSAPP_GRAPH_URL: at.graphUrl,
     SWITCHYARD_ENCRYPTION_KEYS: keys.encryption_keys,
+    SWITCHYARD_CALLBACK_ADDRESSES: "any",
   };
 }
 

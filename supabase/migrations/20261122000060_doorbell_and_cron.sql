@@ -48,7 +48,7 @@ security definer
 set search_path = ''
 as $$
   select switchyard.ring_doorbell(ring_doorbell.function_name)
-  where ring_doorbell.function_name in ('wa-sender', 'wa-inbound');
+  where ring_doorbell.function_name in ('wa-sender', 'wa-inbound', 'wa-callbacks');
 $$;
 
 -- One tick: says that cron lives, takes back what died with its worker, decides what stayed unknown, and

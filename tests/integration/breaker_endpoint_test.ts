@@ -28,6 +28,8 @@ Deno.test("breakers over HTTP on a real database and a Redis", async (t) => {
   const handler = createHandler({
     ...project,
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    resolve: () => Promise.resolve(["8.8.8.8"]),
+    reach: "public",
     statistics: null,
     memory: { maxEntries: 1_000, ttlMs: 900_000 },
     breakers,

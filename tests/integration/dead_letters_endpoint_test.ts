@@ -25,6 +25,8 @@ Deno.test("dead letters over HTTP on a real database", async (t) => {
   const handler = createHandler({
     ...project,
     randomBytes,
+    resolve: () => Promise.resolve(["8.8.8.8"]),
+    reach: "public",
     statistics: null,
     memory: { maxEntries: 1_000, ttlMs: 900_000 },
     breakers: null,

@@ -30,6 +30,8 @@ Deno.test("the endpoints on a real database", async (t) => {
       createAdminHandler({
         ...project,
         randomBytes,
+        resolve: () => Promise.resolve(["8.8.8.8"]),
+        reach: "public",
         statistics: null,
         memory: { maxEntries: 1_000, ttlMs: 900_000 },
         breakers: null,

@@ -110,6 +110,12 @@ export const VARIABLES = {
     schema: z.string().regex(/^\d+$/).optional(),
     about: "fallback credential: business account of that sender",
   },
+  SWITCHYARD_CALLBACK_ADDRESSES: {
+    schema: z.enum(["public", "any"]),
+    about:
+      "where tenant callbacks may go: public, or any for a local platform; never any where others can reach",
+    default: "public",
+  },
   SWITCHYARD_ENCRYPTION_KEYS: {
     schema: encryptionKeys,
     about:

@@ -9,6 +9,14 @@ import { listAttention, listSenders, listTemplates, resumeSender } from "./atten
 import { listAudit } from "./audit.ts";
 import { setBilling } from "./billing.ts";
 import { isolateBreaker, listBreakers, resetBreaker } from "./breakers.ts";
+import {
+  createCallback,
+  deleteCallback,
+  listCallbacks,
+  replayCallbacks,
+  rotateCallbackSecret,
+  updateCallback,
+} from "./callbacks.ts";
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
 import type { AdminDeps, Command } from "./command.ts";
 import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
@@ -63,7 +71,20 @@ export function createHandler(deps: AdminDeps): Handler {
   route(router, "/attention", { GET: may("read_settings", listAttention) });
   route(router, "/audit", { GET: may("read_settings", listAudit) });
 
-  route(router, "/tenants/:id/callbacks", { POST: mayInTenant("change_settings", notBuilt) });
+  route(router, "/tenants/:id/callbacks", {
+    POST: mayInTenant("change_settings", createCallback),
+    GET: mayInTenant("read_settings", listCallbacks),
+  });
+  route(router, "/tenants/:id/callbacks/:callback_id", {
+    PATCH: mayInTenant("change_settings", updateCallback),
+    DELETE: mayInTenant("change_settings", deleteCallback),
+  });
+  route(router, "/tenants/:id/callbacks/:callback_id/secret", {
+    POST: mayInTenant("change_settings", rotateCallbackSecret),
+  });
+  route(router, "/tenants/:id/callbacks/:callback_id/replay", {
+    POST: mayInTenant("change_settings", replayCallbacks),
+  });
   route(router, "/dead-letters", { GET: may("read_settings", listDeadLetters) });
   route(router, "/dead-letters/redrive", { POST: may("change_settings", redriveDeadLetters) });
   route(router, "/quarantine", { GET: may("run_platform", listQuarantine) });
@@ -77,8 +98,4 @@ function refuseOtherTenant({ caller, param }: Command): Response | null {
   if (!UUID.test(tenantId)) return problem(404, "not_found", "There is no such tenant.");
   if (caller.kind === "secret" || caller.tenantId === tenantId.toLowerCase()) return null;
   return problem(403, "forbidden", "The caller belongs to another tenant.");
-}
-
-function notBuilt(): Response {
-  return problem(501, "not_implemented", "This address is reserved and does nothing yet.");
 }

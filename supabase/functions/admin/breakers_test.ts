@@ -37,6 +37,8 @@ function setup(
     call,
     identify: () => Promise.resolve({ ok: true, caller }),
     randomBytes: (length) => new Uint8Array(length),
+    resolve: () => Promise.resolve(["8.8.8.8"]),
+    reach: "public",
     statistics: null,
     memory: { maxEntries: 1_000, ttlMs: 900_000 },
     breakers,

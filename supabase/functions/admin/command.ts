@@ -1,5 +1,6 @@
 import type { CredentialMemory } from "../_shared/credentials/credentials.ts";
 import type { StatisticsStore } from "../_shared/credentials/statistics_store.ts";
+import type { Reach } from "../_shared/callbacks/address.ts";
 import type { CallRpc } from "../_shared/database.ts";
 import type { Caller, Identify } from "../_shared/http/caller.ts";
 import type { SharedBreakers } from "../_shared/resilience/breaker_store.ts";
@@ -16,6 +17,10 @@ export interface AdminDeps {
   call: CallRpc;
   identify: Identify;
   randomBytes: (length: number) => Uint8Array;
+  /** Every address of a host; throws when it has none. */
+  resolve: (hostname: string) => Promise<string[]>;
+  /** Where tenant callbacks may go. */
+  reach: Reach;
   /** Null where there is no Redis. */
   statistics: StatisticsStore | null;
   /** Of each isolate that sends. */

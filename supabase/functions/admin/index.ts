@@ -14,6 +14,7 @@ const REDIS_TIMEOUT_MS = 1_000;
 const config = readConfig(runtime.env, [
   ...PROJECT_VARIABLES,
   ...REDIS_VARIABLES,
+  "SWITCHYARD_CALLBACK_ADDRESSES",
   ...CREDENTIAL_MEMORY_VARIABLES,
 ]);
 const log = createLog({
@@ -26,6 +27,8 @@ const redis = openRedis(config, { deadline, timeoutMs: REDIS_TIMEOUT_MS });
 const handler = createHandler({
   ...connectProject(config, runtime.fetch),
   randomBytes,
+  resolve: runtime.resolve,
+  reach: config.SWITCHYARD_CALLBACK_ADDRESSES,
   statistics: createStatisticsStore(config, deadline),
   memory: memoryOf(config),
   breakers: redis && createBreakerStore({ redis, now, random }),

@@ -41,7 +41,6 @@ export const PROBLEMS = {
   payment_reused: { status: 422, title: "The payment was credited with other fields" },
   too_many_requests: { status: 429, title: "Too many requests" },
   internal_error: { status: 500, title: "Something broke here" },
-  not_implemented: { status: 501, title: "This is not built yet" },
   overloaded: { status: 503, title: "Too much is waiting here" },
   database_unavailable: { status: 503, title: "The database does not answer" },
   redis_not_configured: { status: 503, title: "There is no Redis here" },

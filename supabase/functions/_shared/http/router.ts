@@ -6,7 +6,7 @@ import type { ServeContext } from "./serve.ts";
 type Env = { Bindings: ServeContext };
 export type Router = Hono<Env>;
 export type Route = (context: Context<Env>) => Response | Promise<Response>;
-type Method = "GET" | "POST" | "PUT" | "DELETE";
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** Routes below /<function>, the path that a function sees behind the platform's gateway. */
 export function createRouter(functionName: string): Router {

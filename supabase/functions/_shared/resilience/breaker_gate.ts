@@ -83,7 +83,7 @@ export async function openGate(
       return { allowed: true };
     },
     note(scopes, judgement) {
-      const witness = judgement.named ? SEVERAL : tenantAmong(scopes);
+      const witness = judgement.named ? SEVERAL : judgement.witness ?? tenantAmong(scopes);
       for (const passage of scopes.map(find)) {
         if (passage.probe !== "none") earlyReports.push(reportProbe(passage, judgement));
         else if (opensBy(passage, judgement, witness, now())) {

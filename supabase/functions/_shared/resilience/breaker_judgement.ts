@@ -9,6 +9,8 @@ export interface Judgement {
   pauseMs: number;
   /** Meta itself named what failed. */
   named: boolean;
+  /** Through what it was seen to fail, where that is not the tenant. */
+  witness?: string;
 }
 
 /** The way of a message: where an answer breaks off, it got past all that comes before. */

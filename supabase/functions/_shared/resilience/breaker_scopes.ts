@@ -37,7 +37,7 @@ export function settingsOf(scope: string): BreakerSettings {
 
 /** True for the name of a breaker, as an operator may write it. */
 export function isScope(text: string): boolean {
-  return /^(app|(tenant|business_account|sender):[^\s:]{1,64}|template:[^\s:]{1,64}:[^\s]{1,600})$/
+  return /^(app|(tenant|business_account|sender|callback):[^\s:]{1,64}|template:[^\s:]{1,64}:[^\s]{1,600})$/
     .test(text);
 }
 

@@ -1,5 +1,12 @@
-/** What a breaker can stand for: whatever Meta may have said an error concerns. */
-export const SCOPE_KINDS = ["app", "tenant", "business_account", "sender", "template"] as const;
+/** What a breaker can stand for: whatever Meta may have said an error concerns, or a tenant's endpoint. */
+export const SCOPE_KINDS = [
+  "app",
+  "tenant",
+  "business_account",
+  "sender",
+  "template",
+  "callback",
+] as const;
 export type ScopeKind = typeof SCOPE_KINDS[number];
 
 /** When a breaker opens and how it recovers. */
@@ -42,6 +49,8 @@ export const BREAKER_SETTINGS: Readonly<Record<ScopeKind, BreakerSettings>> = {
   // What fails here without a pause that Meta names is too fast, which is over within seconds.
   sender: { ...USUAL, openMs: 10_000 },
   template: USUAL,
+  // One conversation that its endpoint refuses says nothing about the others.
+  callback: { ...USUAL, failureRatePercent: 50, minimumRequests: 10, openMs: 30_000, witnesses: 2 },
 };
 
 /** The window moves on in so many steps: it reaches back by 9 to 10 tenths of its length. */
