@@ -31,7 +31,7 @@ export interface Receiving {
 }
 
 const log = createLog({ write: () => {}, now: () => 0, fields: {} });
-const LIMITS = { batch: 100, maxEvents: 10_000, maxDurationMs: 30_000 };
+const LIMITS = { batch: 100, maxEvents: 10_000, maxDurationMs: 30_000, maxIdleMs: 0 };
 
 let made = 0;
 
@@ -45,14 +45,18 @@ export function startReceiving(api: TestDataApi): Receiving {
   }, api.fetch);
   const queue = createInboundQueue(project.call, { leaseSeconds: 60 });
   const sleep = () => Promise.resolve();
-  const deps = { queue, now: Date.now, sleep, random: () => 0, log };
+  const conversations = {
+    advanceSome: () => Promise.resolve(0),
+    nextWakeAt: () => Promise.resolve(null),
+  };
+  const deps = { queue, conversations, now: Date.now, sleep, random: () => 0, log };
 
   async function receiveField(tenancy: Tenancy, field: string, value: unknown, time?: number) {
     const { businessAccountId: id } = tenancy;
     const around = time === undefined ? { id, field } : { id, field, time };
     const events = splitWebhook(toBody(exampleNotification(value, around)));
     await project.call("store_events", { events: events as unknown as Json });
-    return await drain(deps, LIMITS, new AbortController().signal);
+    return await drain(deps, LIMITS, { stop: new AbortController().signal });
   }
 
   function receive(tenancy: Tenancy, members: Members) {

@@ -10,6 +10,14 @@ export type Database = {
     };
     Functions: {
       "add_sender": { Args: { "actor": Json; "sender": Json; "tenant_id": string }; Returns: Json };
+      "advance_conversations": {
+        Args: { "at"?: string; "items": Json };
+        Returns: {
+          "conversation_id": string;
+          "outcome": string;
+          "refused": number;
+        }[];
+      };
       "apply_events": {
         Args: { "at"?: string; "items": Json };
         Returns: {
@@ -47,6 +55,22 @@ export type Database = {
           "tenant_id": string;
           "type": string;
           "url": string;
+        }[];
+      };
+      "claim_conversations": {
+        Args: { "at"?: string; "batch": number; "lease_seconds": number; "machines": (string)[] };
+        Returns: {
+          "claimed_at": string;
+          "conversation_id": string;
+          "customer": Json;
+          "failure_count": number;
+          "machine": string;
+          "seq": number;
+          "snapshot": Json;
+          "steps": Json;
+          "tenant_id": string;
+          "timers": Json;
+          "version": number;
         }[];
       };
       "claim_events": {
@@ -282,9 +306,19 @@ export type Database = {
       };
       "next_due_at": { Args: Record<PropertyKey, never>; Returns: string };
       "next_due_in_ms": { Args: { "at"?: string }; Returns: number };
+      "next_wake_at": { Args: Record<PropertyKey, never>; Returns: string };
       "note_breaker_change": {
         Args: { "action": string; "actor": Json; "scope": string };
         Returns: undefined;
+      };
+      "offer_machines": {
+        Args: { "machines": Json };
+        Returns: {
+          "id": string;
+          "is_accepted": boolean;
+          "known_fingerprint": string;
+          "version": number;
+        }[];
       };
       "place_wallet_hold": {
         Args: {
@@ -312,6 +346,7 @@ export type Database = {
         };
         Returns: Json;
       };
+      "put_off_conversations": { Args: { "at"?: string; "items": Json }; Returns: undefined };
       "read_credentials": {
         Args: { "sender_ids": Json };
         Returns: {
@@ -439,6 +474,7 @@ export type Database = {
         Args: { "actor": Json; "at"?: string; "billing": Json; "tenant_id": string };
         Returns: Json;
       };
+      "set_bot": { Args: { "actor": Json; "machine": string; "tenant_id": string }; Returns: Json };
       "set_member": {
         Args: { "actor": Json; "role": string; "tenant_id": string; "user_id": string };
         Returns: Json;

@@ -5,7 +5,7 @@ import type { ClaimedEvent, EventEffect } from "../_shared/queue/inbound.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import { drain } from "./drain.ts";
 
-const LIMITS = { batch: 2, maxEvents: 100, maxDurationMs: 1_000 };
+const LIMITS = { batch: 2, maxEvents: 100, maxDurationMs: 1_000, maxIdleMs: 0 };
 
 function anEvent(id: number, attempt = 1): ClaimedEvent {
   const status = { id: `wamid.${id}`, status: "read", timestamp: "1763812800" };
@@ -45,6 +45,10 @@ function setup(
         return Promise.resolve();
       },
     },
+    conversations: {
+      advanceSome: () => Promise.resolve(0),
+      nextWakeAt: () => Promise.resolve(null),
+    },
     now: () => 0,
     sleep: (ms: number) => {
       waits.push(ms);
@@ -73,21 +77,21 @@ function away(code: string): DatabaseError {
 
 Deno.test("a drain applies everything that waits, batch by batch", async () => {
   const { deps, applied } = setup([1, 2, 3].map((id) => anEvent(id)));
-  const report = await drain(deps, LIMITS, new AbortController().signal);
+  const report = await drain(deps, LIMITS, { stop: new AbortController().signal });
   assert.deepEqual([report.claimed, report.applied], [3, 3]);
   assert.equal(applied.length, 3);
 });
 
 Deno.test("an event that cannot be applied harms no other of its batch and is tried again later", async () => {
   const { deps, applied } = setup([anEvent(1), anEvent(2)], refuse(1));
-  const report = await drain(deps, LIMITS, new AbortController().signal);
+  const report = await drain(deps, LIMITS, { stop: new AbortController().signal });
   assert.deepEqual(applied, [[1, "retry"], [2, "status"]]);
   assert.deepEqual([report.applied, report.dead], [1, 0]);
 });
 
 Deno.test("an event that failed three times is dead", async () => {
   const { deps, applied } = setup([anEvent(1, 3)], refuse(1));
-  const report = await drain(deps, LIMITS, new AbortController().signal);
+  const report = await drain(deps, LIMITS, { stop: new AbortController().signal });
   assert.deepEqual(applied, [[1, "dead"]]);
   assert.equal(report.dead, 1);
 });
@@ -99,7 +103,7 @@ for (const code of ["40001", "40P01", "08006", "57P01"]) {
       refusals -= 1;
       if (refusals >= 0) throw away(code);
     });
-    const report = await drain(deps, LIMITS, new AbortController().signal);
+    const report = await drain(deps, LIMITS, { stop: new AbortController().signal });
     assert.deepEqual(applied, [[1, "status"], [2, "status"]]);
     assert.deepEqual([report.applied, report.duplicates], [2, 0]);
     assert.deepEqual(waits, [200, 400]);
@@ -110,19 +114,21 @@ Deno.test("a database that stays away fails the drain within its lease: nothing 
   const { deps, applied, waits } = setup([anEvent(1)], () => {
     throw away("08006");
   });
-  await assert.rejects(drain(deps, LIMITS, new AbortController().signal), /away/);
+  await assert.rejects(drain(deps, LIMITS, { stop: new AbortController().signal }), /away/);
   assert.deepEqual(applied, []);
   assert.ok(waits.reduce((sum, ms) => sum + ms, 0) < 10_000);
 });
 
 Deno.test("a drain that has spent its events hands on", async () => {
   const { deps, handOns } = setup([1, 2, 3, 4].map((id) => anEvent(id)));
-  const report = await drain(deps, { ...LIMITS, maxEvents: 2 }, new AbortController().signal);
+  const report = await drain(deps, { ...LIMITS, maxEvents: 2 }, {
+    stop: new AbortController().signal,
+  });
   assert.equal(report.claimed, 2);
   assert.equal(handOns(), 1);
 });
 
 Deno.test("a drain that is asked to stop claims nothing more", async () => {
   const { deps } = setup([anEvent(1)]);
-  assert.equal((await drain(deps, LIMITS, AbortSignal.abort())).claimed, 0);
+  assert.equal((await drain(deps, LIMITS, { stop: AbortSignal.abort() })).claimed, 0);
 });
