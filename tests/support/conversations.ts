@@ -17,6 +17,12 @@ const TAKES_TIME: ReadonlySet<string> = new Set([
   "put_off_conversations",
 ]);
 
+/** For drains of tenants without a bot. */
+export const NO_CONVERSATIONS: Conversations = {
+  advanceSome: () => Promise.resolve(0),
+  nextWakeAt: () => Promise.resolve(null),
+};
+
 /** Calls functions at the time that the clock shows. */
 export function atTime(call: CallRpc, clock: { now: number }): CallRpc {
   return (name, args, options) => {

@@ -9,6 +9,7 @@ import {
   toBody,
 } from "../../supabase/functions/_shared/whatsapp/webhook_examples.ts";
 import { splitWebhook } from "../../supabase/functions/_shared/whatsapp/webhook_events.ts";
+import { NO_CONVERSATIONS } from "./conversations.ts";
 import type { TestDataApi } from "./data_api.ts";
 import type { Tenancy } from "./tenancy.ts";
 
@@ -45,11 +46,14 @@ export function startReceiving(api: TestDataApi): Receiving {
   }, api.fetch);
   const queue = createInboundQueue(project.call, { leaseSeconds: 60 });
   const sleep = () => Promise.resolve();
-  const conversations = {
-    advanceSome: () => Promise.resolve(0),
-    nextWakeAt: () => Promise.resolve(null),
+  const deps = {
+    queue,
+    conversations: NO_CONVERSATIONS,
+    now: Date.now,
+    sleep,
+    random: () => 0,
+    log,
   };
-  const deps = { queue, conversations, now: Date.now, sleep, random: () => 0, log };
 
   async function receiveField(tenancy: Tenancy, field: string, value: unknown, time?: number) {
     const { businessAccountId: id } = tenancy;

@@ -8,6 +8,7 @@ import { createSignatureVerifier } from "../../supabase/functions/_shared/whatsa
 import { drain, type DrainReport } from "../../supabase/functions/wa-inbound/drain.ts";
 import { createEventStore } from "../../supabase/functions/wa-webhook/event_store.ts";
 import { createHandler } from "../../supabase/functions/wa-webhook/webhook.ts";
+import { NO_CONVERSATIONS } from "./conversations.ts";
 
 const SECRET = "test-app-secret";
 
@@ -45,7 +46,14 @@ export function wireReceiving(callRpc: CallRpc): Receiving {
   });
   const webhook = serve("wa-webhook", handler, { log, now: Date.now });
   const queue = createInboundQueue(callRpc, { leaseSeconds: 60 });
-  const deps = { queue, log, now: Date.now, sleep: () => Promise.resolve(), random: () => 0 };
+  const deps = {
+    queue,
+    conversations: NO_CONVERSATIONS,
+    log,
+    now: Date.now,
+    sleep: () => Promise.resolve(),
+    random: () => 0,
+  };
   return {
     counts,
     lines,
@@ -59,8 +67,8 @@ export function wireReceiving(callRpc: CallRpc): Receiving {
     drain: (batch = 200) =>
       drain(
         deps,
-        { batch, maxEvents: Infinity, maxDurationMs: Infinity },
-        new AbortController().signal,
+        { batch, maxEvents: Infinity, maxDurationMs: Infinity, maxIdleMs: 0 },
+        { stop: new AbortController().signal },
       ),
   };
 }
