@@ -26,12 +26,13 @@ create or replace function switchyard_api.preview_redrive(
   at timestamptz default clock_timestamp()
 )
 returns jsonb
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-  with start as (
+begin
+  return (with start as (
     select switchyard.redrive_starts_at(
       preview_redrive.wanted_tenant_id, preview_redrive.filter, preview_redrive.at) as at
   ), found as (
@@ -46,14 +47,25 @@ as $$
     from found f
     cross join start
     where f.nth < 100000
-  ), judged as (
+  ), aged as (
     select t.*, case
       when t.held_back is null and t.expires_at <= t.due_at
         and preview_redrive.filter ->> 'expired' is distinct from 'true' then 'expired'
       else t.held_back end as reason
     from timed t
+  ), uncovered as (
+    select u.id from switchyard.find_uncovered(array(
+      select a.message_id from aged a
+      where a.reason is null and a.message_id is not null
+      order by a.due_at), preview_redrive.at) as u (id)
+  ), judged as (
+    select a.*, case
+      when a.reason is null and a.message_id in (select u.id from uncovered u)
+        then 'insufficient_funds'
+      else a.reason end as verdict
+    from aged a
   ), going as (
-    select * from judged where reason is null
+    select * from judged where verdict is null
   )
   select jsonb_build_object(
     'messages', (select count(*) from going where message_id is not null),
@@ -72,11 +84,12 @@ as $$
         group by tenant_id, cause
       ) by_cause), '[]'),
     'held_back', coalesce((
-      select jsonb_object_agg(by_reason.reason, by_reason.count)
+      select jsonb_object_agg(by_reason.verdict, by_reason.count)
       from (
-        select reason, count(*) as count from judged where reason is not null group by reason
+        select verdict, count(*) as count from judged where verdict is not null group by verdict
       ) by_reason), '{}')
-  );
+  ));
+end;
 $$;
 
 -- Locks those of the letters that are still open and that nobody else is redriving.
@@ -268,7 +281,8 @@ $$;
 -- Takes up to 10,000 open letters up again, the oldest first, and says how many are left for the next
 -- call, counted up to 10,000. A letter goes once, on however many connections: whoever locks it first
 -- has it. Calls with the same filter go one after the other and keep one pace between them. What
--- find_dead_letters() holds back stays, and so does what would expire before its turn at this rate.
+-- find_dead_letters() holds back stays, and so does what would expire before its turn at this rate and
+-- what its tenant's wallet does not cover: that is counted as uncovered, and not among what is left.
 create or replace function switchyard_api.redrive_dead_letters(
   wanted_tenant_id uuid, filter jsonb, rate_per_second numeric, actor jsonb,
   at timestamptz default clock_timestamp()
@@ -285,6 +299,7 @@ declare
   v_next_due_at timestamptz;
   v_letters uuid[];
   v_left bigint;
+  v_uncovered bigint;
 begin
   perform pg_advisory_xact_lock(hashtextextended(
     format('switchyard.redrive:%s:%s', wanted_tenant_id, filter), 0));
@@ -306,12 +321,20 @@ begin
     perform switchyard.audit_redrive(v_id);
   end if;
 
-  select count(*) into v_left
+  select count(*) into v_uncovered
+  from switchyard.dead_letters d
+  where d.id = any (v_letters) and d.redriven_at is null and d.message_id in (
+    select p.message_id
+    from switchyard.price_again(array(
+      select l.message_id from switchyard.dead_letters l where l.id = any (v_letters)),
+      redrive_dead_letters.at) p);
+  select count(*) - v_uncovered into v_left
   from switchyard.find_dead_letters(
     wanted_tenant_id, filter, v_next_due_at, 'oldest_first', true, 10001);
   return switchyard.describe_redrive(v_id) || jsonb_build_object(
     'starts_at', v_starts_at,
     'ends_at', v_next_due_at,
+    'uncovered', v_uncovered,
     'left', least(v_left, 10000),
     'left_is_complete', v_left <= 10000);
 end;

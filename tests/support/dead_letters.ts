@@ -10,6 +10,7 @@ export interface RedriveAnswer {
   starts_at: string;
   ends_at: string;
   left: number;
+  uncovered: number;
   left_is_complete: boolean;
 }
 
