@@ -90,6 +90,20 @@ $$;
 select cron.schedule('switchyard-tick', '5 seconds', 'select switchyard.tick()');
 select cron.schedule('switchyard-prune', '17 3 * * *', 'select switchyard.prune()');
 
+-- Counts what is wrong with the books, up to 10,000; the table comes with a later migration.
+create or replace function switchyard.count_wallet_findings()
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select count(*) from (
+      select from switchyard.wallet_findings w where w.gone_at is null limit 10000) w);
+end;
+$$;
+
 -- Tells how the installation is, in one round trip. Depths are counted up to 10,000 only: beyond that
 -- the exact number costs more than it says.
 create or replace function switchyard_api.health_snapshot(at timestamptz default clock_timestamp())
@@ -135,6 +149,7 @@ as $$
     'quarantined', (
       select count(*) from (
         select from switchyard.inbound_events e where e.state = 'quarantined' limit 10000) e),
+    'wallet_findings', switchyard.count_wallet_findings(),
     'senders', (
       select jsonb_build_object('active', count(*) filter (where s.status = 'active'),
         'paused', count(*) filter (where s.status = 'paused'),

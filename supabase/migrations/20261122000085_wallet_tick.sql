@@ -177,6 +177,12 @@ begin
     select * from switchyard.find_broken_totals(check_wallet_invariants.at)
     union all
     select f.* from switchyard.find_broken_holds() f where since = '-infinity'
+    union all
+    select * from switchyard.find_broken_charges(
+      check_wallet_invariants.since, check_wallet_invariants.at)
+    union all
+    select f.* from switchyard.find_uncharged_messages(check_wallet_invariants.at) f
+    where since = '-infinity'
   ) f;
 
   insert into switchyard.wallet_findings as w

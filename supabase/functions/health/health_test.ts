@@ -22,6 +22,7 @@ function aSnapshot(overrides: Partial<Snapshot> = {}): Snapshot {
     outcome_unknown: 0,
     dead_letters: 4,
     quarantined: 1,
+    wallet_findings: 0,
     senders: { active: 2, paused: 0 },
     cron: { ticked_at: "2026-11-22T12:00:00Z", age_seconds: 3 },
     secrets: { switchyard_project_url: true, switchyard_secret_key: true },
@@ -122,6 +123,7 @@ const degraded: [label: string, probes: HealthDeps["probes"]][] = [
     "a due message waits for minutes",
     probesOf(answered(aSnapshot({ outbound: { depth: 1, oldest_age_seconds: 121 } }))),
   ],
+  ["something is wrong with the books", probesOf(answered(aSnapshot({ wallet_findings: 1 })))],
 ];
 for (const [label, probes] of degraded) {
   Deno.test(`GET /health answers 200 degraded when ${label}`, async () => {

@@ -72,6 +72,9 @@ function snapshotMetrics(snapshot: Snapshot): Metric[] {
     gauge("events_quarantined", "Events that were not understood or have no owner", [
       { value: snapshot.quarantined },
     ]),
+    gauge("wallet_findings", "What is wrong with the books, counted up to 10000", [
+      { value: snapshot.wallet_findings },
+    ]),
     gauge("senders", "Senders by status", [
       { labels: { status: "active" }, value: senders.active },
       { labels: { status: "paused" }, value: senders.paused },

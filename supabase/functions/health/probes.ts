@@ -9,6 +9,8 @@ export interface Snapshot {
   outcome_unknown: number;
   dead_letters: number;
   quarantined: number;
+  /** What is wrong with the books and still stands. */
+  wallet_findings: number;
   senders: { active: number; paused: number };
   cron: { ticked_at: string | null; age_seconds: number | null };
   secrets: { switchyard_project_url: boolean; switchyard_secret_key: boolean };

@@ -13,13 +13,14 @@ const MAX_WAIT_SECONDS = 120;
 /** What is wrong in one word each, empty when all is well; `down` is for the database alone. */
 export function faultsOf(database: Probe<Snapshot>, redis: Probe<"PONG"> | null): string[] {
   if (!database.ok) return ["database"];
-  const { cron, secrets, outbound, inbound } = database.value;
+  const { cron, secrets, outbound, inbound, wallet_findings } = database.value;
   const faults = {
     redis: redis !== null && !redis.ok,
     cron: cron.age_seconds === null || cron.age_seconds > MAX_TICK_AGE_SECONDS,
     secrets: !secrets.switchyard_project_url || !secrets.switchyard_secret_key,
     outbound: outbound.oldest_age_seconds > MAX_WAIT_SECONDS,
     inbound: inbound.oldest_age_seconds > MAX_WAIT_SECONDS,
+    wallet: wallet_findings > 0,
   };
   return Object.entries(faults).filter(([, faulty]) => faulty).map(([name]) => name);
 }
@@ -57,6 +58,7 @@ export function detailedReport(
       dead_letters: snapshot.dead_letters,
       quarantined: snapshot.quarantined,
     },
+    wallet: snapshot && { findings: snapshot.wallet_findings },
     senders: snapshot && snapshot.senders,
     secrets: { ...configured, ...snapshot?.secrets },
   };
