@@ -7,7 +7,7 @@ import type { Tenancy } from "../support/tenancy.ts";
 import { assertBooksHold } from "../support/wallet_books.ts";
 
 const NOON = new Date("2026-11-22T12:00:00Z");
-const SERVICE = 40_000;
+const REPLY = 40_000;
 
 async function setup(funds: number) {
   const database = await createDatabase();
@@ -30,24 +30,24 @@ async function enqueueAll(sql: Sql, tenancy: Tenancy, items: unknown[]) {
 }
 
 Deno.test("all or nothing takes all where the wallet covers them all", async () => {
-  const { database, sql, payer, items } = await setup(3 * SERVICE);
+  const { database, sql, payer, items } = await setup(3 * REPLY);
   await using _ = database;
   const answers = await enqueueAll(sql, payer, items(3));
   assert.deepEqual(answers.map(({ outcome }) => outcome), ["accepted", "accepted", "accepted"]);
-  assert.deepEqual(await readBalance(payer), [3 * SERVICE, 3 * SERVICE, 0]);
+  assert.deepEqual(await readBalance(payer), [3 * REPLY, 3 * REPLY, 0]);
   const again = await enqueueAll(sql, payer, items(3));
   assert.deepEqual(again.map(({ outcome }) => outcome), ["replayed", "replayed", "replayed"]);
   assert.deepEqual(again.map(({ id }) => id), answers.map(({ id }) => id));
 });
 
 Deno.test("all or nothing refuses all with what they need together, and keeps to it", async () => {
-  const { database, sql, payer, items } = await setup(2 * SERVICE + 1);
+  const { database, sql, payer, items } = await setup(2 * REPLY + 1);
   await using _ = database;
   const refusal = {
     of_batch: true,
     currency: "USD",
-    needed_micros: String(3 * SERVICE),
-    available_micros: String(2 * SERVICE + 1),
+    needed_micros: String(3 * REPLY),
+    available_micros: String(2 * REPLY + 1),
   };
   const answers = await enqueueAll(sql, payer, items(3));
   for (const { outcome, id, detail } of answers) {
@@ -56,19 +56,19 @@ Deno.test("all or nothing refuses all with what they need together, and keeps to
     assert.deepEqual(detail as unknown, refusal);
   }
   assert.equal((await readMessages(sql, payer)).length, 0);
-  assert.deepEqual(await readBalance(payer), [2 * SERVICE + 1, 0, 2 * SERVICE + 1]);
+  assert.deepEqual(await readBalance(payer), [2 * REPLY + 1, 0, 2 * REPLY + 1]);
 
   await payer.wallet.topUp(payer.account);
   const again = await enqueueAll(sql, payer, items(3));
   assert.deepEqual(again.map(({ outcome }) => outcome), answers.map(({ outcome }) => outcome));
-  assert.equal((again[0]!.detail as Record<string, unknown>).needed_micros, String(3 * SERVICE));
+  assert.equal((again[0]!.detail as Record<string, unknown>).needed_micros, String(3 * REPLY));
   const fresh = items(3).map((item) => ({ ...item, idempotency_key: `other:${item.index}` }));
   assert.equal((await enqueueAll(sql, payer, fresh))[0]!.outcome, "accepted");
   await assertBooksHold(sql);
 });
 
 Deno.test("all or nothing with another fault takes none and uses up no key", async () => {
-  const { database, sql, payer, items } = await setup(10 * SERVICE);
+  const { database, sql, payer, items } = await setup(10 * REPLY);
   await using _ = database;
   const faulty = items(3).map((item) => item.index === 1 ? { ...item, from: "5" } : item);
   const answers = await enqueueAll(sql, payer, faulty);
@@ -77,13 +77,13 @@ Deno.test("all or nothing with another fault takes none and uses up no key", asy
     "unknown_sender",
     "batch_refused",
   ]);
-  assert.deepEqual(await readBalance(payer), [10 * SERVICE, 0, 10 * SERVICE]);
+  assert.deepEqual(await readBalance(payer), [10 * REPLY, 0, 10 * REPLY]);
   const mended = await enqueueAll(sql, payer, items(3));
   assert.ok(mended.every(({ outcome }) => outcome === "accepted"));
 });
 
 Deno.test("fifty accepts at once on a wallet that covers ten take exactly ten", async () => {
-  const { database, sql, payer, items } = await setup(10 * SERVICE);
+  const { database, sql, payer, items } = await setup(10 * REPLY);
   await using _ = database;
   const connections = Array.from({ length: 10 }, () => database.connect());
   const answers = await Promise.all(
@@ -93,7 +93,7 @@ Deno.test("fifty accepts at once on a wallet that covers ten take exactly ten", 
   assert.equal(outcomes.filter((outcome) => outcome === "accepted").length, 10);
   assert.equal(outcomes.filter((outcome) => outcome === "insufficient_funds").length, 40);
   assert.equal((await readMessages(sql, payer)).length, 10);
-  assert.deepEqual(await readBalance(payer), [10 * SERVICE, 10 * SERVICE, 0]);
+  assert.deepEqual(await readBalance(payer), [10 * REPLY, 10 * REPLY, 0]);
 
   const again = await Promise.all(
     items(50).map((item, index) => enqueue(connections[(index + 3) % 10]!, payer, [item], NOON)),
@@ -106,7 +106,7 @@ Deno.test("fifty accepts at once on a wallet that covers ten take exactly ten", 
 });
 
 Deno.test("an accept that is cut off anywhere leaves no key, no hold and no message", async () => {
-  const { database, sql, payer, items } = await setup(10 * SERVICE);
+  const { database, sql, payer, items } = await setup(10 * REPLY);
   await using _ = database;
   const tables = [
     "switchyard.idempotency_keys",
