@@ -7,10 +7,13 @@ import { createDatabase, type Sql } from "../support/database.ts";
 import { anItem, claim, enqueue, settle } from "../support/outbound.ts";
 import { createTenancy, type Tenancy } from "../support/tenancy.ts";
 
-const SEED = 20261122;
-const MESSAGES_SENT = 800;
-const CUSTOMERS = 40;
-const MESSAGES_RECEIVED = 2_600;
+/** A longer run: SWITCHYARD_STORM_EVENTS=100000 SWITCHYARD_STORM_SEED=7 deno test -A <this file> */
+const EVENTS = Number(Deno.env.get("SWITCHYARD_STORM_EVENTS") ?? 5_000);
+const SEED = Number(Deno.env.get("SWITCHYARD_STORM_SEED") ?? 20261122);
+const MESSAGES_SENT = Math.floor(0.16 * EVENTS);
+const MESSAGES_RECEIVED = EVENTS - 3 * MESSAGES_SENT;
+const CUSTOMERS = Math.ceil(EVENTS / 125);
+const ENQUEUED_TOGETHER = 500;
 const WORKERS = 4;
 const START = Date.parse("2026-11-22T12:00:00Z");
 
@@ -136,11 +139,13 @@ async function isEmpty(sql: Sql): Promise<boolean> {
 async function sendMessages(sql: Sql, tenancy: Tenancy): Promise<void> {
   const items = Array.from(
     { length: MESSAGES_SENT },
-    (_, nth) => anItem(tenancy, { to: `+1555030${String(nth).padStart(4, "0")}` }),
+    (_, nth) => anItem(tenancy, { to: `+1555${String(nth).padStart(7, "0")}` }),
   );
   const at = new Date(START);
-  await enqueue(sql, tenancy, items, at);
-  const due = new Date(START + 60_000);
+  for (let taken = 0; taken < items.length; taken += ENQUEUED_TOGETHER) {
+    await enqueue(sql, tenancy, items.slice(taken, taken + ENQUEUED_TOGETHER), at);
+  }
+  const due = new Date(START + 600_000);
   for (let nth = 0; nth < MESSAGES_SENT;) {
     const claims = await claim(sql, 100, due);
     await settle(sql, claims, () => ({ outcome: "accepted", wamid: `wamid.out.${nth++}` }), due);
@@ -176,14 +181,14 @@ async function forbidStepsBack(sql: Sql): Promise<void> {
       for each row execute function public.refuse_step_back();`);
 }
 
-Deno.test("5,000 events, repeated, shuffled and with dying workers, end as in order", async () => {
+Deno.test(`${EVENTS} events, repeated, shuffled and with dying workers, end as in order (seed ${SEED})`, async () => {
   await using stormy = await createDatabase();
   await using calm = await createDatabase();
   const items = [...statusItems(), ...messageItems()];
-  assert.equal(items.length, 5_000);
+  assert.equal(items.length, EVENTS);
   const random = seeded(SEED);
 
-  const tenancy = await createTenancy(stormy.sql);
+  const tenancy = await createTenancy(stormy.sql, { throughputPerSecond: 1_000 });
   await sendMessages(stormy.sql, tenancy);
   await forbidStepsBack(stormy.sql);
   let isDelivered = false;
@@ -198,7 +203,7 @@ Deno.test("5,000 events, repeated, shuffled and with dying workers, end as in or
   const applied = await Promise.all(workers);
   assert.equal(applied.reduce((sum, count) => sum + count, 0), items.length);
 
-  const quiet = await createTenancy(calm.sql);
+  const quiet = await createTenancy(calm.sql, { throughputPerSecond: 1_000 });
   await sendMessages(calm.sql, quiet);
   const own = calm.connect();
   for (let taken = 0; taken < items.length; taken += 500) {
@@ -214,7 +219,7 @@ Deno.test("5,000 events, repeated, shuffled and with dying workers, end as in or
       (select count(*)::integer from switchyard.dead_letters) as dead,
       (select count(*)::integer from pgmq.q_wa_inbound) as queued`;
   assert.deepEqual({ ...counts }, {
-    applied: 5_000,
+    applied: EVENTS,
     statuses: 3 * MESSAGES_SENT,
     written: MESSAGES_RECEIVED,
     dead: 0,

@@ -25,9 +25,9 @@ export const MARK = /mark-\d+\./g;
 export function createBodyMaker(random: Random, addressees: readonly Addressee[]): BodyMaker {
   let made = 0;
   const mark = () => `mark-${made++}.`;
-  // A copy: what is made is broken afterwards.
-  const oneOf = <T>(items: readonly T[]): T =>
-    structuredClone(items[random.between(0, items.length - 1)]!);
+  const oneOf = <T>(items: readonly T[]): T => items[random.between(0, items.length - 1)]!;
+  // What is made is broken afterwards, the samples must not be.
+  const copyOf = <T>(items: readonly T[]): T => structuredClone(oneOf(items));
   const listOf = <T>(most: number, make: () => T) =>
     Array.from({ length: random.between(0, most) }, make);
 
@@ -36,12 +36,12 @@ export function createBodyMaker(random: Random, addressees: readonly Addressee[]
       ? { from_user_id: `US.${random.between(1, 50)}` }
       : { from: `1555020${1_000 + random.between(0, 200)}` };
     const own = { id: `wamid.in.${made}`, timestamp: String(1_749_416_383 + made), mark: mark() };
-    return { ...person, ...own, ...oneOf(MESSAGE_CONTENTS) };
+    return { ...person, ...own, ...copyOf(MESSAGE_CONTENTS) };
   }
 
   function status(): JsonObject {
     const own = { id: `wamid.out.${made}`, timestamp: String(1_749_416_383 + made), mark: mark() };
-    return { ...own, recipient_id: `1555030${1_000 + (made % 9_000)}`, ...oneOf(STATUS_CONTENTS) };
+    return { ...own, recipient_id: `1555030${1_000 + (made % 9_000)}`, ...copyOf(STATUS_CONTENTS) };
   }
 
   function itemsChange(to: Addressee): JsonObject {
@@ -61,7 +61,7 @@ export function createBodyMaker(random: Random, addressees: readonly Addressee[]
   }
 
   function accountChange(): JsonObject {
-    const [field, value] = oneOf(ACCOUNT_VALUES);
+    const [field, value] = copyOf(ACCOUNT_VALUES);
     return { field, value: { ...value, mark: mark() } };
   }
 
