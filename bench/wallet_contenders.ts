@@ -105,7 +105,7 @@ export function contendersOf({ tenantId, wallets }: Books): Contender[] {
       (sql) =>
         sql`select switchyard.move_funds(${tenantId}, ${
           sql.json(aTransfer(any(), any()))
-        }, '{"kind":"bench"}')`,
+        }, '{"kind":"bench"}', now())`,
     ),
     single(
       "plain_ledger_1000_wallets",

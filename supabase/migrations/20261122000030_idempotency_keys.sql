@@ -19,6 +19,10 @@ create table if not exists switchyard.idempotency_keys (
   )
 );
 
+-- Of the wallet's keys whose answers are still kept: those that are forgotten first.
+create index if not exists idempotency_keys_with_response
+  on switchyard.idempotency_keys (created_at) where response is not null and scope like 'wallet.%';
+
 alter table switchyard.idempotency_keys enable row level security;
 
 -- Names the top-level fields in which two requests differ, those present in only one of them included.
@@ -37,4 +41,27 @@ as $$
   where coalesce(was, '{}') -> name is distinct from coalesce(is_now, '{}') -> name;
 $$;
 
+-- How often a key of the wallet was new, known, or used wrongly. Sequences count outside of transactions: what was
+-- rolled back was asked all the same, and nobody waits for anybody to count.
+create sequence if not exists switchyard.idempotency_misses;
+create sequence if not exists switchyard.idempotency_hits;
+create sequence if not exists switchyard.idempotency_errors;
+
+-- Tells what was counted since the installation.
+create or replace function switchyard.tell_idempotency_counts()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'miss', (select case when is_called then last_value else 0 end
+      from switchyard.idempotency_misses),
+    'hit', (select case when is_called then last_value else 0 end from switchyard.idempotency_hits),
+    'error', (select case when is_called then last_value else 0 end
+      from switchyard.idempotency_errors));
+$$;
+
+revoke all on switchyard.idempotency_misses, switchyard.idempotency_hits,
+  switchyard.idempotency_errors from public, anon, authenticated, service_role;
 revoke execute on all functions in schema switchyard from public, anon, authenticated;

@@ -28,7 +28,8 @@ create table if not exists switchyard.callback_endpoints (
   constraint url_has_at_most_2048_characters check (char_length(url) between 1 and 2048),
   constraint events_are_known check (
     cardinality(events) > 0 and events <@ array[
-      'message.status', 'message.received', 'wallet.low', 'sender.attention']),
+      'message.status', 'message.received', 'wallet.low', 'wallet.top_up_wanted',
+      'sender.attention']),
   constraint previous_secret_has_an_end check (
     (previous_secret_id is null) = (previous_secret_until is null)),
   constraint fails_since_a_moment check ((failure_count = 0) = (failing_since is null))

@@ -161,6 +161,7 @@ as $$
       select jsonb_build_object('ticked_at', ticked_at,
         'age_seconds', extract(epoch from health_snapshot.at - ticked_at))
       from switchyard.settings),
+    'idempotency', switchyard.tell_idempotency_counts(),
     'secrets', (
       select jsonb_build_object(
         'switchyard_project_url', coalesce(bool_or(s.name = 'switchyard_project_url'), false),

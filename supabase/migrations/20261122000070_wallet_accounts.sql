@@ -15,6 +15,14 @@ create table if not exists switchyard.wallet_accounts (
   held_micros bigint not null default 0,
   credit_limit_micros bigint default 0,
   last_sequence bigint not null default 0,
+  -- Below the one the owner is warned, once, until the balance has been above the other again.
+  low_below_micros bigint,
+  recovered_above_micros bigint,
+  is_low boolean not null default false,
+  -- What may be spent in a day of UTC, and what was spent on the last day on which something was.
+  day_limit_micros bigint,
+  spent_on date not null default '-infinity',
+  spent_micros bigint not null default 0,
   actor jsonb not null default '{}',
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -30,6 +38,12 @@ create table if not exists switchyard.wallet_accounts (
     and held_micros <= 4000000000000000000
     and credit_limit_micros <= 1000000000000000000
   ),
+  constraint recovery_is_not_below_low check (
+    (low_below_micros is null) = (recovered_above_micros is null)
+    and recovered_above_micros >= low_below_micros
+  ),
+  constraint day_limit_is_not_negative check (day_limit_micros >= 0),
+  constraint spent_is_not_negative check (spent_micros >= 0),
   constraint currency_is_an_iso_code check (currency ~ '^[A-Z]{3}$'),
   constraint name_has_1_to_100_characters check (char_length(name) between 1 and 100),
   constraint kind_is_known check (

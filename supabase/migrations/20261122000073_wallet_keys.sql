@@ -1,6 +1,16 @@
 -- Idempotency keys of the wallet, kept in the transaction of what they stand for: a key is there
 -- exactly when its effect is. Locks nothing. Undo: drop the functions.
 
+-- Counts a request whose key was refused before it came here.
+create or replace function switchyard_api.count_idempotency_error()
+returns void
+language sql
+security definer
+set search_path = ''
+as $$
+  select nextval('switchyard.idempotency_errors');
+$$;
+
 -- Tells the answer of a hold that was placed, from the hold: the same for ever.
 create or replace function switchyard.tell_placed_hold(hold_id uuid)
 returns jsonb
@@ -16,17 +26,18 @@ as $$
 $$;
 
 -- Says what to answer a request whose key was taken before: the first answer again, or the fields in
--- which this request differs from the first.
+-- which this request differs from the first. An answer that is no longer kept is not given again, and
+-- what it was about is not done again.
 create or replace function switchyard.answer_kept_key(
   tenant_id uuid, scope text, idempotency jsonb
 )
 returns jsonb
 language plpgsql
-stable
 set search_path = ''
 as $$
 declare
   v_kept switchyard.idempotency_keys;
+  v_answer jsonb;
 begin
   select * into v_kept from switchyard.idempotency_keys k
   where k.tenant_id = answer_kept_key.tenant_id
@@ -35,11 +46,17 @@ begin
   if not found then
     return jsonb_build_object('outcome', 'tenant_not_found');
   elsif v_kept.fingerprint <> idempotency ->> 'fingerprint' then
+    perform nextval('switchyard.idempotency_errors');
     return jsonb_build_object('outcome', 'key_reused', 'fields',
       switchyard.differing_fields(v_kept.field_digests, idempotency -> 'field_digests'));
   end if;
-  return jsonb_build_object('outcome', 'replayed', 'answer',
-    coalesce(v_kept.response, switchyard.tell_placed_hold(v_kept.resource_id)));
+  perform nextval('switchyard.idempotency_hits');
+  v_answer := coalesce(v_kept.response, switchyard.tell_placed_hold(v_kept.resource_id));
+  if v_answer is null then
+    return jsonb_build_object('outcome', 'answer_forgotten', 'used_at', v_kept.created_at,
+      'resource_id', v_kept.resource_id);
+  end if;
+  return jsonb_build_object('outcome', 'replayed', 'answer', v_answer);
 end;
 $$;
 
@@ -61,11 +78,13 @@ begin
   where t.id = take_wallet_key.tenant_id
   on conflict do nothing;
   if found then
+    perform nextval('switchyard.idempotency_misses');
     return null;
   end if;
   return switchyard.answer_kept_key(take_wallet_key.tenant_id, take_wallet_key.scope, idempotency);
 exception
   when lock_not_available then
+    perform nextval('switchyard.idempotency_errors');
     return jsonb_build_object('outcome', 'in_flight');
 end;
 $$;
@@ -89,4 +108,33 @@ begin
 end;
 $$;
 
-revoke execute on all functions in schema switchyard from public, anon, authenticated;
+-- Forgets the answers of keys that were used before then, the oldest first, and keeps the keys: what was
+-- done under them is never done again. Returns how many it forgot.
+create or replace function switchyard.forget_wallet_answers(before timestamptz, key_limit integer)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  with old as (
+    select k.tenant_id, k.scope, k.key
+    from switchyard.idempotency_keys k
+    where k.response is not null and k.scope like 'wallet.%'
+      and k.created_at < forget_wallet_answers.before
+    order by k.created_at
+    limit key_limit
+    for no key update skip locked
+  )
+  update switchyard.idempotency_keys k
+  set response = null
+  from old
+  where k.tenant_id = old.tenant_id and k.scope = old.scope and k.key = old.key;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
+grant execute on all functions in schema switchyard_api to service_role;

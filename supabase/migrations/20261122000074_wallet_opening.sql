@@ -13,6 +13,55 @@ begin
 end;
 $$;
 
+-- What was spent on the day of UTC of this moment, as far as somebody has limited it. A clock that is
+-- moved back over midnight finds the day that it knows.
+create or replace function switchyard.spent_today(account switchyard.wallet_accounts, at timestamptz)
+returns bigint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return case when account.spent_on >= (at at time zone 'UTC')::date then account.spent_micros else 0 end;
+end;
+$$;
+
+-- Says no to what would go over the limit of the day, and when there is another.
+create or replace function switchyard.tell_day_limit(
+  account switchyard.wallet_accounts, needed_micros bigint, spent_micros bigint, at timestamptz
+)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return jsonb_build_object('outcome', 'spending_limit_reached', 'currency', account.currency,
+    'needed_micros', needed_micros::text, 'limit_micros', account.day_limit_micros::text,
+    'spent_micros', spent_micros::text,
+    'resets_at', (greatest(account.spent_on, (at at time zone 'UTC')::date) + 1)::timestamp
+      at time zone 'UTC');
+end;
+$$;
+
+-- Counts what an account has just spent, where somebody has limited it. The account is locked already.
+create or replace function switchyard.count_spending(
+  account switchyard.wallet_accounts, amount_micros bigint, at timestamptz
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if account.day_limit_micros is not null then
+    update switchyard.wallet_accounts a
+    set spent_on = greatest(a.spent_on, (count_spending.at at time zone 'UTC')::date),
+        spent_micros = switchyard.spent_today(a, count_spending.at) + count_spending.amount_micros
+    where a.id = account.id;
+  end if;
+end;
+$$;
+
 -- Opens a cash account of the tenant.
 create or replace function switchyard_api.create_wallet_account(
   tenant_id uuid, account jsonb, idempotency jsonb, actor jsonb

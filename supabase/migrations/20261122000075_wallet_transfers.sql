@@ -88,7 +88,9 @@ end;
 $$;
 
 -- Moves money between two accounts of the tenant, or returns the refusal and has changed nothing.
-create or replace function switchyard.move_funds(tenant_id uuid, transfer jsonb, actor jsonb)
+create or replace function switchyard.move_funds(
+  tenant_id uuid, transfer jsonb, actor jsonb, at timestamptz
+)
 returns jsonb
 language plpgsql
 set search_path = ''
@@ -122,12 +124,16 @@ begin
     return jsonb_build_object('outcome', 'insufficient_funds', 'currency', v_currency,
       'needed_micros', v_amount::text,
       'available_micros', switchyard.available_micros(v_source)::text);
+  elsif v_amount > v_source.day_limit_micros - switchyard.spent_today(v_source, move_funds.at) then
+    return switchyard.tell_day_limit(
+      v_source, v_amount, switchyard.spent_today(v_source, move_funds.at), move_funds.at);
   end if;
 
   insert into switchyard.wallet_transfers (tenant_id, kind, actor)
   values (move_funds.tenant_id, 'transfer', move_funds.actor)
   returning id into v_id;
   perform switchyard.post_entries(v_id, v_ids, array[-v_amount, v_amount]);
+  perform switchyard.count_spending(v_source, v_amount, move_funds.at);
   return jsonb_build_object('outcome', 'completed', 'id', v_id,
     'source_account_id', v_source.id, 'destination_account_id', v_destination.id,
     'amount_micros', v_amount::text, 'currency', v_currency);
@@ -136,7 +142,8 @@ $$;
 
 -- Moves money between two accounts of the tenant, once for each key.
 create or replace function switchyard_api.transfer_funds(
-  tenant_id uuid, transfer jsonb, idempotency jsonb, actor jsonb
+  tenant_id uuid, transfer jsonb, idempotency jsonb, actor jsonb,
+  at timestamptz default clock_timestamp()
 )
 returns jsonb
 language plpgsql
@@ -148,7 +155,7 @@ declare
   v_answer jsonb := switchyard.take_wallet_key(tenant_id, 'wallet.transfer', idempotency);
 begin
   if v_answer is null then
-    v_answer := switchyard.move_funds(tenant_id, transfer, actor);
+    v_answer := switchyard.move_funds(tenant_id, transfer, actor, at);
     perform switchyard.keep_wallet_answer(tenant_id, 'wallet.transfer', idempotency, v_answer);
   end if;
   return v_answer;

@@ -86,6 +86,7 @@ begin
   perform switchyard.post_entries(
     v_id, array[v_clearing.id, v_account.id], array[-v_amount, v_amount]);
   perform switchyard.repay_debt(v_account.id, credit_payment.actor);
+  perform switchyard.answer_top_up_request(v_account.id, v_id);
   return switchyard.tell_top_up(credit_payment.tenant_id, v_payment_id);
 end;
 $$;

@@ -94,7 +94,10 @@ begin
       index, id, account_id, amount_micros, currency, expires_at, message_id, detail, drawn_id)
   ),
   term as materialized (
-    select pair.account_id, pair.currency, switchyard.available_micros(a) as available_micros,
+    select pair.account_id, pair.currency, a as account,
+      switchyard.available_micros(a) as available_micros,
+      least(switchyard.available_micros(a),
+        a.day_limit_micros - switchyard.spent_today(a, place_wanted_holds.at)) as spendable_micros,
       coalesce(
         switchyard.refuse_account(a, place_wanted_holds.tenant_id, pair.currency, 'account_id'),
         switchyard.refuse_debtor(place_wanted_holds.tenant_id, pair.currency)) as refusal
@@ -102,7 +105,7 @@ begin
     left join switchyard.wallet_accounts a on a.id = pair.account_id
   ),
   judged as materialized (
-    select asked.*, term.available_micros,
+    select asked.*, term.account, term.available_micros, term.spendable_micros,
       case
         when term.refusal is not null then term.refusal
         when asked.expires_at <= place_wanted_holds.at
@@ -113,34 +116,38 @@ begin
   ),
   turn as (
     select unnest(queue.indexes) as index,
-      unnest(switchyard.spend_in_turn(queue.amounts, queue.available_micros)) as spent_before
+      unnest(switchyard.spend_in_turn(queue.amounts, queue.spendable_micros)) as spent_before
     from (
       select array_agg(j.index order by j.index) as indexes,
         array_agg(case when j.refusal is null then j.amount_micros else 0 end order by j.index)
           as amounts,
-        coalesce(max(j.available_micros), 0) as available_micros
+        coalesce(max(j.spendable_micros), 0) as spendable_micros
       from judged j
       group by j.account_id
     ) queue
   ),
   decided as materialized (
-    select j.*, j.available_micros - turn.spent_before as left_micros,
-      j.refusal is null and turn.spent_before + j.amount_micros <= j.available_micros as is_covered
+    select j.*, turn.spent_before, j.available_micros - turn.spent_before as left_micros,
+      j.refusal is null and turn.spent_before + j.amount_micros <= j.spendable_micros as is_covered
     from judged j
     join turn on turn.index = j.index
   ),
   placed as (
     insert into switchyard.wallet_holds
-      (id, account_id, message_id, amount_micros, detail, actor, expires_at)
+      (id, account_id, message_id, amount_micros, detail, actor, expires_at, created_at)
     select d.id, d.account_id, d.message_id, d.amount_micros, coalesce(d.detail, '{}'),
-           place_wanted_holds.actor, d.expires_at
+           place_wanted_holds.actor, d.expires_at, place_wanted_holds.at
     from decided d
     where d.is_covered
     returning account_id, amount_micros
   ),
   set_aside as (
     update switchyard.wallet_accounts a
-    set held_micros = a.held_micros + p.total
+    set held_micros = a.held_micros + p.total,
+        spent_on = case when a.day_limit_micros is null then a.spent_on
+          else greatest(a.spent_on, (place_wanted_holds.at at time zone 'UTC')::date) end,
+        spent_micros = case when a.day_limit_micros is null then a.spent_micros
+          else switchyard.spent_today(a, place_wanted_holds.at) + p.total end
     from (
       select account_id, sum(amount_micros)::bigint as total from placed group by account_id
     ) p
@@ -152,8 +159,12 @@ begin
         'account_id', d.account_id, 'amount_micros', d.amount_micros::text,
         'currency', d.currency, 'expires_at', d.expires_at)
       when d.refusal is not null then d.refusal
-      else jsonb_build_object('outcome', 'insufficient_funds', 'currency', d.currency,
+      when d.amount_micros > d.left_micros then jsonb_build_object(
+        'outcome', 'insufficient_funds', 'currency', d.currency,
         'needed_micros', d.amount_micros::text, 'available_micros', d.left_micros::text)
+      else switchyard.tell_day_limit(d.account, d.amount_micros,
+        switchyard.spent_today(d.account, place_wanted_holds.at) + d.spent_before,
+        place_wanted_holds.at)
     end
   from decided d
   order by d.index;
@@ -254,6 +265,8 @@ begin
   into v_taken, v_places
   from taken
   join first f on f.id = taken.id;
+
+  perform nextval('switchyard.idempotency_misses') from unnest(v_taken);
 
   return query
   with placed as materialized (

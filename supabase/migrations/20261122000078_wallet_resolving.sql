@@ -59,7 +59,8 @@ as $$
   );
 $$;
 
--- Gives back all that a hold still holds. The hold and its account are locked already.
+-- Gives back all that a hold still holds, and to the limit of the day on which it was placed. The hold
+-- and its account are locked already.
 create or replace function switchyard.release_hold(
   hold switchyard.wallet_holds, status text, at timestamptz
 )
@@ -76,7 +77,9 @@ begin
       resolved_at = release_hold.at
   where h.id = hold.id;
   update switchyard.wallet_accounts a
-  set held_micros = a.held_micros - v_rest
+  set held_micros = a.held_micros - v_rest,
+      spent_micros = case when a.spent_on = (hold.created_at at time zone 'UTC')::date
+        then greatest(a.spent_micros - v_rest, 0) else a.spent_micros end
   where a.id = hold.account_id;
   return v_rest;
 end;

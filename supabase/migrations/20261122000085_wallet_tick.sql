@@ -31,6 +31,8 @@ $$;
 
 select cron.schedule('switchyard-wallet-tick', '* * * * *',
   'select switchyard.expire_holds(clock_timestamp(), 10000)');
+select cron.schedule('switchyard-wallet-answers', '*/10 * * * *',
+  $$select switchyard.forget_wallet_answers(clock_timestamp() - interval '7 days', 20000)$$);
 select cron.schedule('switchyard-wallet-debts', '* * * * *', 'select switchyard.repay_debts(1000)');
 
 -- What was found to be wrong with the books. Found, told and left: a book that repairs itself hides why

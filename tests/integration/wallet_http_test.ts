@@ -23,7 +23,8 @@ async function setup() {
   const log = createLog({ write: () => {}, now: () => 0, fields: {} });
   const instances = [1, 2].map(() => {
     const identify = createIdentify({ call: api.callRpc, keys });
-    return serve("wallet", createHandler({ call: api.callRpc, identify }), { log, now: () => 0 });
+    const handler = createHandler({ call: api.callRpc, identify, countKeyError: () => {} });
+    return serve("wallet", handler, { log, now: () => 0 });
   });
 
   async function createCaller(role = "finance") {

@@ -9,6 +9,8 @@ export interface TransferOverrides {
   key?: string;
   amount_micros?: number | bigint;
   currency?: string;
+  /** What the wallet takes for now. */
+  at?: string;
 }
 
 export interface HoldOverrides {
@@ -30,11 +32,13 @@ export interface TenantWallet {
   /** Holds money on an account; the time is what the wallet takes for now. */
   hold(
     account: string,
-    o?: TransferOverrides & { expires_at?: string | null; at?: string },
+    o?: TransferOverrides & { expires_at?: string | null },
   ): Promise<WalletOutcome>;
   capture(hold: string, amount_micros: number, o?: HoldOverrides): Promise<WalletOutcome>;
   release(hold: string, o?: HoldOverrides): Promise<WalletOutcome>;
   showHold(hold: string): Promise<WalletOutcome>;
+  /** Changes the rules that are named. */
+  setRules(account: string, rules: Record<string, JSONValue>): Promise<WalletOutcome>;
 }
 
 /** Connections that run as service_role, the role of the Edge Functions, one for each racer. */
@@ -77,13 +81,22 @@ export function walletOf(sql: Sql, tenantId: string): TenantWallet {
       if (amount_micros > 0) await this.topUp(id!, { amount_micros, currency });
       return id!;
     },
-    transfer: (source, destination, { key, amount_micros = 1_000_000, currency = "USD" } = {}) =>
-      run("transfer_funds", {
-        source_account_id: source,
-        destination_account_id: destination,
-        amount_micros: String(amount_micros),
-        currency,
-      }, key),
+    transfer: (
+      source,
+      destination,
+      { key, amount_micros = 1_000_000, currency = "USD", at } = {},
+    ) =>
+      run(
+        "transfer_funds",
+        {
+          source_account_id: source,
+          destination_account_id: destination,
+          amount_micros: String(amount_micros),
+          currency,
+        },
+        key,
+        at,
+      ),
     topUp: (account, o = {}) =>
       run("top_up_account", {
         account_id: account,
@@ -106,6 +119,12 @@ export function walletOf(sql: Sql, tenantId: string): TenantWallet {
     capture: (hold, amount_micros, { key, at } = {}) =>
       run("capture_wallet_hold", { hold_id: hold, amount_micros: String(amount_micros) }, key, at),
     release: (hold, { key, at } = {}) => run("release_wallet_hold", { hold_id: hold }, key, at),
+    async setRules(account, rules) {
+      const [row] = await sql<{ returned: WalletOutcome }[]>`
+        select switchyard_api.set_wallet_rules(
+          ${tenantId}, ${account}, ${sql.json(rules)}, ${actor}) as returned`;
+      return row!.returned;
+    },
     async showHold(hold) {
       const [row] = await sql<{ returned: WalletOutcome }[]>`
         select switchyard_api.get_wallet_hold(${tenantId}, ${hold}) as returned`;

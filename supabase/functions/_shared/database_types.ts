@@ -114,6 +114,7 @@ export type Database = {
           "type": string;
         }[];
       };
+      "count_idempotency_error": { Args: Record<PropertyKey, never>; Returns: undefined };
       "create_api_key": {
         Args: {
           "actor": Json;
@@ -165,6 +166,10 @@ export type Database = {
       "get_message": { Args: { "message_id": string; "tenant_id": string }; Returns: Json };
       "get_wallet_account": { Args: { "account_id": string; "tenant_id": string }; Returns: Json };
       "get_wallet_hold": { Args: { "hold_id": string; "tenant_id": string }; Returns: Json };
+      "get_wallet_rules": {
+        Args: { "account_id": string; "at"?: string; "tenant_id": string };
+        Returns: Json;
+      };
       "health_snapshot": { Args: { "at"?: string }; Returns: Json };
       "hold_callbacks": { Args: { "endpoint_ids": Json; "until": string }; Returns: undefined };
       "hold_senders": {
@@ -479,6 +484,10 @@ export type Database = {
         Args: { "actor": Json; "role": string; "tenant_id": string; "user_id": string };
         Returns: Json;
       };
+      "set_wallet_rules": {
+        Args: { "account_id": string; "actor": Json; "rules": Json; "tenant_id": string };
+        Returns: Json;
+      };
       "settle_callbacks": {
         Args: { "at"?: string; "outcomes": Json };
         Returns: {
@@ -506,7 +515,13 @@ export type Database = {
         Returns: Json;
       };
       "transfer_funds": {
-        Args: { "actor": Json; "idempotency": Json; "tenant_id": string; "transfer": Json };
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "idempotency": Json;
+          "tenant_id": string;
+          "transfer": Json;
+        };
         Returns: Json;
       };
       "update_callback": {

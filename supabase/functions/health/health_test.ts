@@ -25,6 +25,7 @@ function aSnapshot(overrides: Partial<Snapshot> = {}): Snapshot {
     wallet_findings: 0,
     senders: { active: 2, paused: 0 },
     cron: { ticked_at: "2026-11-22T12:00:00Z", age_seconds: 3 },
+    idempotency: { hit: 5, miss: 7, error: 2 },
     secrets: { switchyard_project_url: true, switchyard_secret_key: true },
     ...overrides,
   };
@@ -219,6 +220,7 @@ Deno.test("GET /health/metrics is Prometheus text with a help and a type for eac
   assert.ok(lines.includes('switchyard_queue_depth{queue="outbound"} 3'));
   assert.ok(lines.includes('switchyard_dependency_up{dependency="redis"} 1'));
   assert.ok(lines.includes("switchyard_credentials_cache_hits_total 1420"));
+  assert.ok(lines.includes('switchyard_wallet_idempotency_keys_total{outcome="hit"} 5'));
   for (const line of lines) {
     assert.match(line, /^(# (HELP|TYPE) \w+ .+|\w+(\{\w+="[^"]*"(,\w+="[^"]*")*\})? [0-9.]+)$/);
   }

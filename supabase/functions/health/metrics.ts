@@ -22,7 +22,7 @@ export function metricsText(
 ): string {
   const metrics = [
     ...dependencyMetrics(database, redis),
-    ...(database.ok ? snapshotMetrics(database.value) : []),
+    ...(database.ok ? [...snapshotMetrics(database.value), idempotencyMetric(database.value)] : []),
     ...(counters ? credentialMetrics(counters) : []),
   ];
   return metrics.map(textOf).join("");
@@ -85,6 +85,18 @@ function snapshotMetrics(snapshot: Snapshot): Metric[] {
       cron.age_seconds === null ? [] : [{ value: cron.age_seconds }],
     ),
   ];
+}
+
+function idempotencyMetric({ idempotency }: Snapshot): Metric {
+  return {
+    name: "switchyard_wallet_idempotency_keys_total",
+    type: "counter",
+    help: "Idempotency keys of the wallet: known (hit), new (miss), used wrongly (error)",
+    samples: Object.entries(idempotency).map(([outcome, value]) => ({
+      labels: { outcome },
+      value,
+    })),
+  };
 }
 
 function credentialMetrics(counters: CredentialCounters): Metric[] {

@@ -13,6 +13,7 @@ export interface Snapshot {
   wallet_findings: number;
   senders: { active: number; paused: number };
   cron: { ticked_at: string | null; age_seconds: number | null };
+  idempotency: { hit: number; miss: number; error: number };
   secrets: { switchyard_project_url: boolean; switchyard_secret_key: boolean };
 }
 

@@ -5,6 +5,9 @@ import type { FoundAccount, KeyOutcome, Refusal } from "../_shared/wallet/outcom
 
 const IN_FLIGHT_RETRY_SECONDS = 1;
 
+/** What an id in an address looks like. */
+export const UUID_PATTERN = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
+
 /** Where the ledger's fields stand in a request. */
 const POINTERS: Record<string, string> = {
   source_account_id: "/sourceAccountId",
@@ -92,6 +95,8 @@ export function tellRefusal(refusal: Refusal): Response {
         currency: refusal.currency,
         owed: microsToMinorCeil(refusal.owed_micros, refusal.currency),
       });
+    case "spending_limit_reached":
+      return spendingLimitReached(refusal);
     case "amount_exceeds_hold":
       return problem(422, "amount_exceeds_hold", "The hold does not hold so much any more.", {
         errors: at([refusal.field], "is more than the hold still holds"),
@@ -124,6 +129,13 @@ export function tellKeyOutcome(outcome: KeyOutcome): Response {
       );
     case "tenant_not_found":
       return problem(404, "not_found", "There is no such tenant.");
+    case "answer_forgotten":
+      return problem(
+        409,
+        "idempotency_answer_forgotten",
+        "The key was used so long ago that its answer is not kept; nothing was done again.",
+        { used_at: toInstant(outcome.used_at), id: outcome.resource_id },
+      );
   }
 }
 
@@ -149,6 +161,24 @@ function insufficientFunds(refusal: Extract<Refusal, { outcome: "insufficient_fu
     available: microsToMinorFloor(available_micros, currency),
     shortfall: microsToMinorCeil(needed_micros - available_micros, currency),
   });
+}
+
+function spendingLimitReached(
+  refusal: Extract<Refusal, { outcome: "spending_limit_reached" }>,
+): Response {
+  const { currency, needed_micros, limit_micros, spent_micros, resets_at } = refusal;
+  const detail = "The account would spend more in a day than its limit.";
+  return problem(402, "spending_limit_reached", detail, {
+    currency,
+    needed: microsToMinorCeil(needed_micros, currency),
+    limit: microsToMinorFloor(limit_micros, currency),
+    spent: microsToMinorCeil(spent_micros, currency),
+    resets_at: toInstant(resets_at),
+  });
+}
+
+function toInstant(time: string): string {
+  return new Date(time).toISOString();
 }
 
 /** A JSON answer that is no problem document. */

@@ -4,8 +4,9 @@ import {
   microsToMinorFloor,
   minorToMicros,
 } from "../_shared/wallet/money.ts";
-import { parseHold, parseHoldChange, parseShownHold } from "../_shared/wallet/outcomes.ts";
+import { parseHoldChange, parseShownHold } from "../_shared/wallet/outcomes.ts";
 import type { ChangedHold, PlacedHold, ShownHold } from "../_shared/wallet/outcomes.ts";
+import type { PlaceWalletHold } from "./hold_groups.ts";
 import type { Operation } from "./operations.ts";
 import { captureRequest, holdRequest, releaseRequest } from "./requests.ts";
 import type { CaptureRequest, HoldRequest, ReleaseRequest } from "./requests.ts";
@@ -14,28 +15,28 @@ import type { CaptureRequest, HoldRequest, ReleaseRequest } from "./requests.ts"
 export type HoldTarget = { holdId: string };
 
 /** Sets money aside on an account. */
-export const placeHold: Operation<HoldRequest, PlacedHold> = {
-  name: "wallet.hold",
-  request: holdRequest,
-  status: 201,
-  run: async (call, { accountId, amount, currency, expiresAt = null }, mandate) => {
-    const hold = {
-      account_id: accountId,
-      amount_micros: String(minorToMicros(amount, currency)),
-      currency,
-      expires_at: expiresAt,
-    };
-    return parseHold(await call("place_wallet_hold", { ...mandate, hold }));
-  },
-  tell: (placed) => ({
-    id: placed.id,
-    status: "open",
-    accountId: placed.account_id,
-    amount: microsToMinorFloor(placed.amount_micros, placed.currency),
-    currency: placed.currency,
-    expiresAt: placed.expires_at && new Date(placed.expires_at).toISOString(),
-  }),
-};
+export function createPlaceHold(place: PlaceWalletHold): Operation<HoldRequest, PlacedHold> {
+  return {
+    name: "wallet.hold",
+    request: holdRequest,
+    status: 201,
+    run: (_call, { accountId, amount, currency, expiresAt = null }, mandate) =>
+      place(mandate, {
+        account_id: accountId,
+        amount_micros: String(minorToMicros(amount, currency)),
+        currency,
+        expires_at: expiresAt,
+      }),
+    tell: (placed) => ({
+      id: placed.id,
+      status: "open",
+      accountId: placed.account_id,
+      amount: microsToMinorFloor(placed.amount_micros, placed.currency),
+      currency: placed.currency,
+      expiresAt: placed.expires_at && new Date(placed.expires_at).toISOString(),
+    }),
+  };
+}
 
 /** Captures a part of a hold or all of it; the amount is in the currency that the hold has. */
 export const captureHold: Operation<CaptureRequest, ChangedHold, HoldTarget> = {

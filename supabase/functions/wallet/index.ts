@@ -12,4 +12,14 @@ const log = createLog({
   fields: { service: "switchyard" },
 });
 
-export default { fetch: serve("wallet", createHandler(project), { log, now: runtime.now }) };
+const handler = createHandler({
+  ...project,
+  countKeyError: () =>
+    runtime.keepAlive(
+      project.call("count_idempotency_error", {}).catch((error) =>
+        log.warn("idempotency.not_counted", { error })
+      ),
+    ),
+});
+
+export default { fetch: serve("wallet", handler, { log, now: runtime.now }) };

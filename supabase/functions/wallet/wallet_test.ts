@@ -38,7 +38,10 @@ function setup({ caller = finance, returns = moved as unknown } = {}) {
   }) as unknown as CallRpc;
   const identify = () => Promise.resolve({ ok: true as const, caller });
   const log = createLog({ write: (line) => lines.push(line), now: () => 0, fields: {} });
-  const answer = serve("wallet", createHandler({ call, identify }), { log, now: () => 0 });
+  let keyErrors = 0;
+  const countKeyError = () => void keyErrors++;
+  const handler = createHandler({ call, identify, countKeyError });
+  const answer = serve("wallet", handler, { log, now: () => 0 });
   const ask = (method: string, path: string, body?: unknown, headers: HeadersInit = {}) =>
     answer(
       new Request(`http://localhost/wallet${path}`, {
@@ -48,7 +51,7 @@ function setup({ caller = finance, returns = moved as unknown } = {}) {
       }),
     );
   const logged = () => lines.map((line): Record<string, unknown> => JSON.parse(line));
-  return { ask, calls, logged, answer };
+  return { ask, calls, logged, answer, keyErrors: () => keyErrors };
 }
 
 Deno.test("a transfer answers 201 with what was moved, in minor units", async () => {
@@ -212,7 +215,7 @@ const keyFaults: [title: string, header: string | null, body: string][] = [
 for (const [title, header, expected] of keyFaults) {
   for (const path of ["/transfer", "/topups", "/accounts"]) {
     Deno.test(`POST ${path} with ${title} answers exactly the fixed 400 body`, async () => {
-      const { answer, calls } = setup();
+      const { answer, calls, keyErrors } = setup();
       const headers: Record<string, string> = header === null ? {} : { "idempotency-key": header };
       const request = new Request(`http://localhost/wallet${path}`, { method: "POST", headers });
       const response = await answer(request);
@@ -220,6 +223,7 @@ for (const [title, header, expected] of keyFaults) {
       assert.equal(response.headers.get("content-type"), "application/json");
       assert.equal(await response.text(), expected);
       assert.deepEqual(calls, []);
+      assert.equal(keyErrors(), 1);
     });
   }
 }
@@ -304,6 +308,43 @@ for (const [returns, status, code, pointers] of refusals) {
   });
 }
 
+Deno.test("a day's limit that is reached names limit, spent and when it begins anew", async () => {
+  const { ask } = setup({
+    returns: {
+      outcome: "spending_limit_reached",
+      currency: "USD",
+      needed_micros: "510001",
+      limit_micros: "5000000",
+      spent_micros: "4500001",
+      resets_at: "2026-12-02T00:00:00+00:00",
+    },
+  });
+  const response = await ask("POST", "/transfer", validTransfer);
+  assert.equal(response.status, 402);
+  const { code, needed, limit, spent, resets_at } = await response.json();
+  assert.deepEqual({ code, needed, limit, spent, resets_at }, {
+    code: "spending_limit_reached",
+    needed: 52,
+    limit: 500,
+    spent: 451,
+    resets_at: "2026-12-02T00:00:00.000Z",
+  });
+});
+
+Deno.test("a key whose answer is forgotten answers 409 with what it was about, and does nothing", async () => {
+  const used_at = "2026-11-01T00:00:00+00:00";
+  const { ask, logged } = setup({
+    returns: { outcome: "answer_forgotten", used_at, resource_id: source },
+  });
+  const response = await ask("POST", "/transfer", validTransfer);
+  assert.equal(response.status, 409);
+  const body = await response.json();
+  assert.equal(body.code, "idempotency_answer_forgotten");
+  assert.equal(body.id, source);
+  assert.equal(body.used_at, "2026-11-01T00:00:00.000Z");
+  assert.ok(logged().some(({ event }) => event === "idempotency.hit"));
+});
+
 Deno.test("a key in flight answers 409 and when to come back", async () => {
   const { ask } = setup({ returns: { outcome: "in_flight" } });
   const response = await ask("POST", "/transfer", validTransfer);
@@ -366,6 +407,10 @@ const addresses: [method: string, path: string, status: number, allow: string | 
   ["GET", "/accounts/none/statement", 404, null],
   ["GET", `/holds/${source}/capture`, 405, "POST"],
   ["POST", "/holds/none/release", 404, null],
+  ["POST", `/accounts/${source}/rules`, 405, "GET"],
+  ["GET", `/accounts/${source}/alerts`, 405, "PUT"],
+  ["POST", `/accounts/${source}/top-up`, 405, "PUT, DELETE"],
+  ["PUT", "/accounts/none/limits", 404, null],
   ["GET", "/elsewhere", 404, null],
   ["POST", "/transfer/more", 404, null],
 ];

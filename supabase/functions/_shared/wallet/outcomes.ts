@@ -17,6 +17,14 @@ const refusals = [
   z.object({ outcome: z.literal("already_expired"), field: z.string() }),
   z.object({ outcome: z.literal("debt_outstanding"), currency: z.string(), owed_micros: micros }),
   z.object({ outcome: z.literal("amount_exceeds_hold"), field: z.string(), held_micros: micros }),
+  z.object({
+    outcome: z.literal("spending_limit_reached"),
+    currency: z.string(),
+    needed_micros: micros,
+    limit_micros: micros,
+    spent_micros: micros,
+    resets_at: z.string(),
+  }),
   resolvedHold("hold_captured"),
   resolvedHold("hold_released"),
   resolvedHold("hold_expired"),
@@ -32,6 +40,11 @@ const keyOutcomes = [
   z.object({ outcome: z.literal("key_reused"), fields }),
   z.object({ outcome: z.literal("in_flight") }),
   z.object({ outcome: z.literal("tenant_not_found") }),
+  z.object({
+    outcome: z.literal("answer_forgotten"),
+    used_at: z.string(),
+    resource_id: z.string().nullable(),
+  }),
 ] as const;
 
 const openedAccount = z.object({
