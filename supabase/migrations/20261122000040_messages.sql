@@ -40,7 +40,8 @@ create table if not exists switchyard.messages (
   -- When it came to an end without Meta: expired, cancelled or dead.
   ended_at timestamptz,
   created_at timestamptz not null default now(),
-  constraint recipient_is_e164 check (recipient ~ '^\+[1-9][0-9]{4,14}$'),
+  constraint recipient_is_e164_or_user_id check (
+    recipient ~ '^(\+[1-9][0-9]{4,14}|[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128})$'),
   constraint lane_is_known check (lane in ('urgent', 'normal', 'bulk')),
   constraint status_is_known check (status in (
     'queued', 'sending', 'outcome_unknown', 'sent', 'delivered', 'read',

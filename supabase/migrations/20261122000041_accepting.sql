@@ -240,7 +240,8 @@ begin
   from switchyard_api.enqueue_messages(send_message.tenant_id, jsonb_build_array(
     message - v_type || jsonb_build_object(
       'index', 0,
-      'to', '+' || regexp_replace(message ->> 'to', '[^0-9]', '', 'g'),
+      'to', case when message ->> 'to' ~ '^[A-Z]{2}\.' then message ->> 'to'
+        else '+' || regexp_replace(message ->> 'to', '[^0-9]', '', 'g') end,
       'content', message -> v_type,
       'idempotency_key', send_message.idempotency_key,
       'fingerprint', encode(sha256(convert_to(message::text, 'utf8')), 'hex'),

@@ -45,41 +45,8 @@ create or replace trigger conversations_updated_at before update on switchyard.c
 alter table switchyard.conversations enable row level security;
 alter table switchyard.conversation_events enable row level security;
 
--- Finds the conversation of a customer with a sender by either identity, or begins it. Two workers that
--- meet a new customer at once get the same conversation.
-create or replace function switchyard.find_conversation(
-  tenant_id uuid, sender_id uuid, phone text, user_id text
-)
-returns uuid
-language plpgsql
-set search_path = ''
-as $$
-#variable_conflict use_column
-declare
-  v_id uuid;
-begin
-  for attempt in 1..2 loop
-    select c.id into v_id
-    from switchyard.conversations c
-    where c.sender_id = find_conversation.sender_id
-      and (c.customer_user_id = user_id or c.customer_phone = phone)
-    order by c.customer_user_id = user_id desc nulls last
-    limit 1;
-    exit when v_id is not null;
-
-    insert into switchyard.conversations (
-      tenant_id, sender_id, customer_phone, customer_user_id, active_at
-    )
-    values (find_conversation.tenant_id, find_conversation.sender_id, phone, user_id, 'epoch')
-    on conflict do nothing
-    returning id into v_id;
-    exit when v_id is not null;
-  end loop;
-  return v_id;
-end;
-$$;
-
--- Writes inbound messages into their conversations.
+-- Writes inbound messages into their conversations. What Meta tells of a changed number or id holds for
+-- what comes after it.
 create or replace function switchyard.apply_inbound_messages(items jsonb)
 returns void
 language plpgsql
@@ -87,12 +54,14 @@ set search_path = ''
 as $$
 begin
   -- A statement of its own: what the next one updates must be there when it begins.
-  perform switchyard.find_conversation(customer.tenant_id, customer.sender_id, phone, user_id)
+  perform switchyard.find_conversation(
+    customer.tenant_id, customer.sender_id, customer.phone, customer.user_id, customer.at)
   from (
-    select distinct e.tenant_id, e.sender_id, i.phone, i.user_id
-    from jsonb_to_recordset(items) as i (id bigint, phone text, user_id text)
+    select e.tenant_id, e.sender_id, i.phone, i.user_id, min(i.at) as at
+    from jsonb_to_recordset(items) as i (id bigint, phone text, user_id text, at timestamptz)
     join switchyard.inbound_events e on e.id = i.id
-    order by e.sender_id, i.phone, i.user_id
+    group by e.tenant_id, e.sender_id, i.phone, i.user_id
+    order by e.sender_id, at, i.phone, i.user_id
   ) customer;
 
   with item as (
@@ -102,7 +71,7 @@ begin
       at timestamptz)
     join switchyard.inbound_events e on e.id = i.id
   ), customer as (
-    select c.*, switchyard.find_conversation(c.tenant_id, c.sender_id, c.phone, c.user_id)
+    select c.*, switchyard.look_up_conversation(c.sender_id, c.phone, c.user_id)
       as conversation_id
     from (select distinct tenant_id, sender_id, phone, user_id from item) c
   ), written as (
@@ -130,6 +99,13 @@ begin
     group by w.conversation_id
   ) latest
   where c.id = latest.conversation_id;
+
+  perform switchyard.identify_customer(e.conversation_id, i.became_phone, i.became_user_id, true, i.at)
+  from jsonb_to_recordset(items) as i (
+    id bigint, became_phone text, became_user_id text, at timestamptz)
+  join switchyard.conversation_events e on e.inbound_event_id = i.id
+  where num_nonnulls(i.became_phone, i.became_user_id) > 0
+  order by i.at, i.id;
 end;
 $$;
 

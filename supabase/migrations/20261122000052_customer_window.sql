@@ -20,7 +20,7 @@ as $$
   select i.index, c.last_inbound_at + interval '24 hours'
   from jsonb_to_recordset(items) as i (index integer, sender_id uuid, "to" text, type text)
   join switchyard.conversations c
-    on c.sender_id = i.sender_id and c.customer_phone = i."to"
+    on c.sender_id = i.sender_id and (c.customer_phone = i."to" or c.customer_user_id = i."to")
   where i.type not in ('template', 'read')
     and c.tenant_id = closed_windows.tenant_id
     and c.last_inbound_at <= closed_windows.at - interval '24 hours'

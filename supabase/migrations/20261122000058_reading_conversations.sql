@@ -84,14 +84,18 @@ create or replace function switchyard_api.get_conversation(
   tenant_id uuid, conversation_id uuid, at timestamptz default clock_timestamp()
 )
 returns jsonb
-language sql
+language plpgsql
 stable
 security definer
 set search_path = ''
 as $$
-  select switchyard.describe_conversation(c, get_conversation.at)
-  from switchyard.conversations c
-  where c.id = get_conversation.conversation_id and c.tenant_id = get_conversation.tenant_id;
+begin
+  return (
+    select switchyard.describe_conversation(c, get_conversation.at)
+    from switchyard.conversations c
+    where c.id = switchyard.merged_conversation(get_conversation.conversation_id)
+      and c.tenant_id = get_conversation.tenant_id);
+end;
 $$;
 
 -- Writes the place after which a page goes on: a moment in microseconds, and what tells apart those
@@ -159,14 +163,14 @@ begin
   elsif v_sender is not null then
     v_page := array(
       select c from switchyard.conversations c
-      where c.sender_id = v_sender
+      where c.sender_id = v_sender and c.merged_into is null
         and c.active_at <= v_before and (v_key is null or (c.active_at, c.id) < (v_before, v_key))
       order by c.active_at desc, c.id desc
       limit v_most + 1);
   else
     v_page := array(
       select c from switchyard.conversations c
-      where c.tenant_id = list_conversations.tenant_id
+      where c.tenant_id = list_conversations.tenant_id and c.merged_into is null
         and c.active_at <= v_before and (v_key is null or (c.active_at, c.id) < (v_before, v_key))
       order by c.active_at desc, c.id desc
       limit v_most + 1);
@@ -230,7 +234,7 @@ declare
   v_answer jsonb;
 begin
   select * into v_conversation from switchyard.conversations c
-  where c.id = list_conversation_messages.conversation_id
+  where c.id = switchyard.merged_conversation(list_conversation_messages.conversation_id)
     and c.tenant_id = list_conversation_messages.tenant_id;
   if v_conversation.id is null then
     return null;
@@ -245,12 +249,12 @@ begin
     limit v_most + 1
   ), outbound as (
     select m.planned_send_at as at, 'o' || m.id as key, switchyard.describe_outbound(m) as line
-    from unnest(array[v_conversation.customer_phone, v_conversation.customer_user_id])
-      as customer (recipient)
+    from switchyard.identities_of(v_conversation) as customer
     cross join lateral (
       select * from switchyard.messages m
-      where m.sender_id = v_conversation.sender_id and m.recipient = customer.recipient
-        and m.planned_send_at <= v_before and m.type <> 'read'
+      where m.sender_id = v_conversation.sender_id and m.recipient = customer.identity
+        and m.planned_send_at >= customer.since
+        and m.planned_send_at <= least(v_before, customer.until) and m.type <> 'read'
         and (v_key is null or (m.planned_send_at, 'o' || m.id) < (v_before, v_key))
       order by m.planned_send_at desc, m.id desc
       limit v_most + 1

@@ -271,7 +271,7 @@ Deno.test("a window is open for 24 hours after a message, and no notice opens it
   await stage.receiveMessage(tenancy, {
     type: "system",
     text: undefined,
-    ...SYSTEM_EXAMPLE.sent,
+    system: { type: "customer_identity_changed", body: "Ann has another device" },
     timestamp: seconds("2026-11-21T00:00:00Z"),
   });
   assert.equal((await windowAt(NOON)).state, "unknown");

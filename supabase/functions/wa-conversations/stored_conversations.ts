@@ -3,11 +3,10 @@ import type { CallRpc } from "../_shared/database.ts";
 import { parseQuery } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
 import { normalizePhone } from "../_shared/whatsapp/phone_number.ts";
+import { isUserId } from "../_shared/whatsapp/user_id.ts";
 
 const MAX_PAGE = 200;
 const DEFAULT_PAGE = 50;
-/** A business-scoped user id: the country, then an id, with ENT between for linked portfolios. */
-const USER_ID = /^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$/;
 
 const limit = z.string().regex(/^\d{1,9}$/, "must be a number").transform(Number)
   .pipe(z.int().min(1).max(MAX_PAGE)).optional();
@@ -20,7 +19,7 @@ const conversationsPage = z.object({
   sender: z.string().regex(/^\d{1,32}$/, "must be a phone_number_id").optional(),
   // A plus sign that was not escaped arrives as a space.
   customer: z.string().transform((written, context) => {
-    if (USER_ID.test(written)) return written;
+    if (isUserId(written)) return written;
     const normalized = normalizePhone(written);
     if (normalized.ok) return normalized.e164;
     context.addIssue({ code: "custom", message: "must be a phone number or a user id" });

@@ -41,6 +41,14 @@ const messagePayload = z.object({
   }),
 });
 
+// What became of a customer's number or id. https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/system (2026-09)
+const changedNumber = z.looseObject({ type: z.literal("user_changed_number"), wa_id: id });
+const changedUserId = z.looseObject({
+  type: z.literal("user_changed_user_id"),
+  user_id: id,
+  previous_user_id: id,
+});
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** What an event does; one that cannot be understood is dead at once, trying again would not help. */
@@ -106,18 +114,28 @@ function messageEffect(payload: unknown): EventEffect {
   if (!parsed.success) return { action: "dead", reason: "message_not_understood" };
   const { contact, message } = parsed.data;
   const { id: wamid, timestamp, type, from, from_user_id, ...content } = message;
+  const { system } = content;
+  const number = changedNumber.safeParse(system).data;
+  const changedId = changedUserId.safeParse(system).data;
   const phone = from ?? contact?.wa_id;
-  const userId = from_user_id ?? contact?.user_id;
+  // Who changed the id is known here by the previous one.
+  const userId = changedId?.previous_user_id ?? from_user_id ?? contact?.user_id;
   if (phone === undefined && userId === undefined) {
     return { action: "dead", reason: "message_without_customer" };
   }
   return {
     action: "message",
     wamid,
-    phone: phone === undefined ? null : `+${phone.replace(/\D/g, "")}`,
+    phone: phone === undefined ? null : toE164(phone),
     user_id: userId ?? null,
+    became_phone: number === undefined ? null : toE164(number.wa_id),
+    became_user_id: changedId?.user_id ?? null,
     name: contact?.profile?.name ?? null,
     ...typeInbound(type, content),
     at: timestamp,
   };
+}
+
+function toE164(waId: string): string {
+  return `+${waId.replace(/\D/g, "")}`;
 }

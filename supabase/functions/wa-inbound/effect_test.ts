@@ -78,11 +78,41 @@ Deno.test("a message keeps its content and its customer's name and number", () =
     wamid: "wamid.2",
     phone: "+15550200001",
     user_id: null,
+    became_phone: null,
+    became_user_id: null,
     name: "Ann",
     type: "text",
     content: { text: { body: "hi" }, context: { id: "wamid.0" } },
     at: "2025-11-22T12:00:00.000Z",
   });
+});
+
+Deno.test("a notice tells what a customer's number or id has become", () => {
+  const system = (content: Record<string, unknown>, overrides = {}) => {
+    const effect = effectOf(aMessage({ type: "system", system: content, ...overrides }));
+    assert.ok(effect.action === "message");
+    const { phone, user_id, became_phone, became_user_id } = effect;
+    return [phone, user_id, became_phone, became_user_id];
+  };
+  assert.deepEqual(system({ type: "user_changed_number", wa_id: "15550200009" }), [
+    "+15550200001",
+    null,
+    "+15550200009",
+    null,
+  ]);
+  const ids = { type: "user_changed_user_id", user_id: "US.2", previous_user_id: "US.1" };
+  assert.deepEqual(system(ids, { from: undefined, from_user_id: "US.2" }), [
+    null,
+    "US.1",
+    null,
+    "US.2",
+  ]);
+  assert.deepEqual(system({ type: "customer_identity_changed" }), [
+    "+15550200001",
+    null,
+    null,
+    null,
+  ]);
 });
 
 Deno.test("a customer without a phone number is told by the user id", () => {

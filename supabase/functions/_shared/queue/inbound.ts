@@ -76,6 +76,9 @@ export type EventEffect =
     wamid: string;
     phone: string | null;
     user_id: string | null;
+    /** What the customer's number or id has changed to, as Meta told with this message. */
+    became_phone: string | null;
+    became_user_id: string | null;
     name: string | null;
     type: string;
     content: unknown;

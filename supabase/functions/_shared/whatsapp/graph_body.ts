@@ -1,7 +1,12 @@
+import { isUserId } from "./user_id.ts";
+
 /** A message as it is stored: `content` is the object that Meta's body names after `type`. */
 export interface StoredMessage {
   id: string;
-  /** E.164 with its plus: without it Meta prepends the business's own country code. */
+  /**
+   * E.164 with its plus, without which Meta prepends the business's own country code; or the
+   * business-scoped user id of who hides the number.
+   */
   to: string;
   type: string;
   content: unknown;
@@ -20,7 +25,8 @@ export function toGraphBody(message: StoredMessage): Record<string, unknown> {
   return {
     messaging_product: "whatsapp",
     recipient_type: "individual",
-    to,
+    // Meta swallows an id in `to` without a word.
+    ...(isUserId(to) ? { recipient: to } : { to }),
     ...(context === undefined || context === null ? {} : { context }),
     type,
     [type]: content,

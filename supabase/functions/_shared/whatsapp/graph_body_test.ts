@@ -14,6 +14,11 @@ Deno.test("Meta's body has the content under the type's name and our id as callb
   });
 });
 
+Deno.test("Meta's body names who hides the number as recipient, never in to", () => {
+  const { to, recipient } = toGraphBody({ ...text, to: "US.13491208655302741918" });
+  assert.deepEqual([to, recipient], [undefined, "US.13491208655302741918"]);
+});
+
 Deno.test("Meta's body quotes the message that is answered, and none where there is none", () => {
   const context = { message_id: "wamid.A" };
   assert.deepEqual(toGraphBody({ ...text, context }).context, context);

@@ -12,11 +12,13 @@ import {
 } from "./outbound_simple.ts";
 import { template } from "./outbound_template.ts";
 import { normalizePhone } from "./phone_number.ts";
+import { isUserId } from "./user_id.ts";
 
 /** The database allows this much; it is ours, not Meta's. */
 export const MAX_CLIENT_REF_CHARACTERS = 200;
 
 const recipient = z.string().transform((written, context) => {
+  if (isUserId(written)) return written;
   const normalized = normalizePhone(written);
   if (normalized.ok) return normalized.e164;
   context.addIssue({ code: "custom", message: normalized.reason });
@@ -68,7 +70,7 @@ const message = z.discriminatedUnion("type", [
   }),
 ]);
 
-/** A valid request to send one message, its recipient in E.164. */
+/** A valid request to send one message, its recipient in E.164 or a business-scoped user id. */
 export type MessageRequest = z.output<typeof message>;
 
 export type ParsedMessage =

@@ -126,7 +126,7 @@ const wrong: [rule: string, name: ExampleName, place: string, value: unknown, po
     ["needs a phone_number_id", "text", "/from", "+15550100001"],
     ["needs to", "text", "/to", undefined],
     ["goes to a phone number", "text", "/to", "nobody"],
-    ["does not go to a user id", "text", "/to", "DE.13491208655302741918"],
+    ["goes to no id that Meta would not know", "text", "/to", "DE.1349-1208"],
     ["needs a type", "text", "/type", undefined],
     ["is of a known type", "text", "/type", "fax"],
     ["needs the object of its type", "text", "/text", undefined],
@@ -251,6 +251,17 @@ for (const [rule, name, place, value, pointer = place] of wrong) {
     assert.ok(pointersOf(breakExample(name, place, value)).includes(pointer));
   });
 }
+
+Deno.test("parseMessage takes a business-scoped user id as it is, and nothing that looks like one", () => {
+  const text = { from: "1", type: "text", text: { body: "Hello" } };
+  for (const to of ["US.13491208655302741918", "DE.ENT.1a2B"]) {
+    const parsed = parseMessage({ ...text, to }, 0);
+    assert.equal(parsed.ok && parsed.request.to, to);
+  }
+  for (const to of ["us.1", "US.", "USA.1", "US.1-2", `US.${"1".repeat(129)}`]) {
+    assert.equal(parseMessage({ ...text, to }, 0).ok, false, to);
+  }
+});
 
 Deno.test("parseMessage writes the recipient in E.164 and drops what says nothing", () => {
   const parsed = parseMessage({
