@@ -63,6 +63,17 @@ as $$
 declare
   v_scheduled uuid[];
 begin
+  -- Where some take a slot and others do not, lanes are locked twice: all at once before.
+  perform from switchyard.sender_lanes l
+  where (l.sender_id, l.share) in (
+    select (i ->> 'sender_id')::uuid, case i ->> 'lane' when 'urgent' then 'urgent' else 'other' end
+    from jsonb_array_elements(items) i)
+    and exists (
+      select from jsonb_array_elements(items) i
+      where (i ->> 'send_at')::timestamptz > insert_messages.at)
+  order by l.sender_id, l.share
+  for update;
+
   with item as (
     select i.*,
       case when i.lane = 'urgent' then 'urgent' else 'other' end as share,

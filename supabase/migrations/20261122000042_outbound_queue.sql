@@ -13,9 +13,10 @@ alter table pgmq.q_wa_outbound set (
 alter table pgmq.q_wa_outbound enable row level security;
 alter table pgmq.a_wa_outbound enable row level security;
 
--- Ends the turn of messages that are settled for good, and lets the next of each pair come forward.
-create or replace function switchyard.pass_turn(message_ids uuid[])
-returns void
+-- Ends the turn of messages that are settled for good, lets the next of each pair come forward and
+-- returns those: the heads of their lanes are to be lowered.
+create or replace function switchyard.end_turns(message_ids uuid[])
+returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
@@ -46,14 +47,27 @@ begin
     returning n.id
   )
   select array_agg(id) into v_next from next;
+  return v_next;
+end;
+$$;
+
+-- Ends the turn of messages, and tells the lanes of those that come after them.
+create or replace function switchyard.pass_turn(message_ids uuid[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_next uuid[] := switchyard.end_turns(message_ids);
+begin
   perform switchyard.lower_heads(v_next) where v_next is not null;
 end;
 $$;
 
--- Lets the first urgent message that waits behind one whose outcome is unknown go on: it does not wait
--- for a status that may never come.
+-- Lets the first urgent message that waits behind one whose outcome is unknown go on, and returns it:
+-- it does not wait for a status that may never come. The head of its lane is to be lowered.
 create or replace function switchyard.yield_turns(message_ids uuid[])
-returns void
+returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
@@ -72,7 +86,7 @@ begin
   );
   v_next := array_remove(v_next, null);
   if cardinality(v_next) = 0 then
-    return;
+    return null;
   end if;
 
   update switchyard.messages h
@@ -83,7 +97,7 @@ begin
   update switchyard.messages n
   set waits_turn = false, holds_pair = true
   where n.id = any (v_next);
-  perform switchyard.lower_heads(v_next);
+  return v_next;
 end;
 $$;
 

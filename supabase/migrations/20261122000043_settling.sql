@@ -1,8 +1,8 @@
 -- Settling messages: what came of a call, what Meta reported about it, and what to do when nobody knows.
 -- Locks nothing. Undo: drop the functions below.
 
--- Puts messages away as dead, with a letter that says why.
-create or replace function switchyard.bury_messages(
+-- Ends messages as dead, with a letter that says why; their turn is still to be passed.
+create or replace function switchyard.give_up_messages(
   message_ids uuid[], cause text, detail jsonb, at timestamptz
 )
 returns void
@@ -10,15 +10,26 @@ language sql
 set search_path = ''
 as $$
   insert into switchyard.dead_letters (tenant_id, message_id, cause, detail, created_at)
-  select m.tenant_id, m.id, bury_messages.cause, coalesce(bury_messages.detail, '{}'), bury_messages.at
+  select m.tenant_id, m.id, give_up_messages.cause, coalesce(give_up_messages.detail, '{}'),
+    give_up_messages.at
   from switchyard.messages m
   where m.id = any (message_ids);
 
   update switchyard.messages m
   set status = 'dead', queue_entry_id = null, lease_expires_at = null, unknown_until = null,
-    ended_at = bury_messages.at, failure = coalesce(bury_messages.detail, m.failure)
+    ended_at = give_up_messages.at, failure = coalesce(give_up_messages.detail, m.failure)
   where m.id = any (message_ids);
+$$;
 
+-- Puts messages away as dead and lets the next of each pair come forward.
+create or replace function switchyard.bury_messages(
+  message_ids uuid[], cause text, detail jsonb, at timestamptz
+)
+returns void
+language sql
+set search_path = ''
+as $$
+  select switchyard.give_up_messages(message_ids, cause, detail, bury_messages.at);
   select switchyard.pass_turn(message_ids);
 $$;
 
@@ -93,8 +104,9 @@ begin
 end;
 $$;
 
--- Puts messages away that Meta has refused for good, those with the same error together.
-create or replace function switchyard.bury_rejected(
+-- Ends messages that Meta has refused for good, those with the same error together; their turn is still
+-- to be passed.
+create or replace function switchyard.give_up_rejected(
   outcomes jsonb, message_ids uuid[], at timestamptz
 )
 returns void
@@ -110,8 +122,8 @@ begin
     where o.id = any (message_ids)
     group by o.error
   loop
-    perform switchyard.bury_messages(v_rejected.ids,
-      coalesce(v_rejected.error ->> 'cause', 'rejected'), v_rejected.error, bury_rejected.at);
+    perform switchyard.give_up_messages(v_rejected.ids,
+      coalesce(v_rejected.error ->> 'cause', 'rejected'), v_rejected.error, give_up_rejected.at);
   end loop;
 end;
 $$;
@@ -139,7 +151,8 @@ end;
 $$;
 
 -- Moves settled messages to where their outcome leads, in one update: each costs new entries in every
--- index. A status that Meta reported before this answer was written stands.
+-- index. A status that Meta reported before this answer was written stands. Locks are taken in one
+-- order, so that settles do not deadlock: messages, then lanes, all at once, then senders.
 create or replace function switchyard.record_outcomes(
   outcomes jsonb, settled_ids uuid[], at timestamptz
 )
@@ -154,6 +167,7 @@ declare
   v_unknown uuid[];
   v_ended uuid[];
   v_too_fast uuid[];
+  v_forward uuid[];
 begin
   -- The list says which statuses are final, of rank 2 and more: a call would cost as much as the update.
   with moved as (
@@ -205,16 +219,18 @@ begin
   into v_queued, v_rejected, v_refused, v_unknown, v_ended, v_too_fast
   from moved;
 
-  perform switchyard.lower_heads(v_queued) where v_queued is not null;
-  perform switchyard.slow_down_senders(v_too_fast, record_outcomes.at) where v_too_fast is not null;
-  perform switchyard.pause_refused(outcomes, v_refused, record_outcomes.at)
-  where v_refused is not null;
-  perform switchyard.bury_rejected(outcomes, v_rejected, record_outcomes.at)
+  perform switchyard.give_up_rejected(outcomes, v_rejected, record_outcomes.at)
   where v_rejected is not null;
   perform switchyard.tell_statuses(v_ended || v_unknown || v_rejected, record_outcomes.at);
   perform switchyard.match_statuses(settled_ids);
-  perform switchyard.pass_turn(v_ended) where v_ended is not null;
-  perform switchyard.yield_turns(v_unknown) where v_unknown is not null;
+  v_ended := v_ended || v_rejected;
+  v_forward := v_queued
+    || case when v_ended is not null then switchyard.end_turns(v_ended) end
+    || case when v_unknown is not null then switchyard.yield_turns(v_unknown) end;
+  perform switchyard.lower_heads(v_forward) where v_forward is not null;
+  perform switchyard.slow_down_senders(v_too_fast, record_outcomes.at) where v_too_fast is not null;
+  perform switchyard.pause_refused(outcomes, v_refused, record_outcomes.at)
+  where v_refused is not null;
 end;
 $$;
 

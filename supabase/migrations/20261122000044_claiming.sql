@@ -23,18 +23,22 @@ as $$
 $$;
 
 -- Lets the heads of lanes follow what is left in their backlog. A lane into which something came since
--- it was read keeps its head, which is early at worst.
+-- it was read, or which somebody is changing, keeps its head, which is early at worst: a claim waits for
+-- no lane, and so for nobody who waits for its messages.
 create or replace function switchyard.follow_heads(lanes switchyard.sender_lanes[])
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_free switchyard.sender_lanes[];
 begin
-  perform from switchyard.sender_lanes l
-  where (l.sender_id, l.share) in (select seen.sender_id, seen.share from unnest(lanes) seen)
-  order by l.sender_id, l.share
-  for update;
+  v_free := array(
+    select l from switchyard.sender_lanes l
+    where (l.sender_id, l.share) in (select seen.sender_id, seen.share from unnest(lanes) seen)
+    for update skip locked);
 
+  -- Apart from the lock: it sees what was committed before that.
   update switchyard.sender_lanes l
   set head_due_at = coalesce((
     select m.due_at from switchyard.messages m
@@ -42,8 +46,9 @@ begin
       and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
     order by m.due_at, m.accepted_no
     limit 1), 'infinity')
-  from unnest(lanes) seen
-  where l.sender_id = seen.sender_id and l.share = seen.share and l.appended = seen.appended;
+  from unnest(v_free) free
+  join unnest(lanes) seen on seen.sender_id = free.sender_id and seen.share = free.share
+  where l.sender_id = free.sender_id and l.share = free.share and l.appended = seen.appended;
 end;
 $$;
 
@@ -220,6 +225,7 @@ declare
   v_messages uuid[];
   v_ended uuid[];
   v_unknown uuid[];
+  v_forward uuid[];
 begin
   select array_agg(entry.id) filter (where entry.message_id is null),
     array_agg(entry.id) filter (where entry.message_id is not null),
@@ -265,8 +271,9 @@ begin
   into v_ended, v_unknown
   from taken_back;
   perform pgmq.delete('wa_outbound', v_entries);
-  perform switchyard.pass_turn(v_ended) where v_ended is not null;
-  perform switchyard.yield_turns(v_unknown) where v_unknown is not null;
+  v_forward := case when v_ended is not null then switchyard.end_turns(v_ended) end
+    || case when v_unknown is not null then switchyard.yield_turns(v_unknown) end;
+  perform switchyard.lower_heads(v_forward) where v_forward is not null;
   perform switchyard.tell_statuses(v_unknown, end_lost_leases.at) where v_unknown is not null;
 end;
 $$;

@@ -62,8 +62,8 @@ begin
   update switchyard.settings set ticked_at = tick.at;
   perform switchyard.end_lost_leases(tick.at, 1000);
   perform switchyard.resolve_unknown_messages(tick.at, 1000);
-  perform switchyard.speed_up_senders(tick.at);
   perform switchyard.bury_messages_of_removed(tick.at, 1000);
+  perform switchyard.speed_up_senders(tick.at);
   -- Of all that were given up in this tick, whoever did it: money is locked last.
   perform switchyard.follow_charges(array(
     select d.message_id from switchyard.dead_letters d

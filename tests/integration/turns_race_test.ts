@@ -149,3 +149,46 @@ Deno.test("a message that was read shows no error of the call whose answer never
     select status, failure, unknown_until from switchyard.messages`;
   assert.deepEqual({ ...row }, { status: "read", failure: null, unknown_until: null });
 });
+
+Deno.test("a claim waits for no lane that somebody else is changing", async () => {
+  await using database = await createDatabase();
+  const { sql, connect } = database;
+  const tenancy = await createTenancy(sql);
+  const [first] = await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
+  const claiming = connect();
+  await claiming`set lock_timeout = '1s'`;
+  await connect().begin(async (settling) => {
+    await settling`
+      select from switchyard.sender_lanes where sender_id = ${tenancy.senderId} for update`;
+    const [claimed] = await claim(claiming, 10, NOW);
+    assert.equal(claimed!.id, first!.id);
+  });
+  // The head was left early, and is put right by the next one.
+  assert.deepEqual(await claim(sql, 10, later(1_000)), []);
+  const heads = await sql`select from switchyard.sender_lanes where head_due_at < 'infinity'`;
+  assert.equal(heads.length, 0);
+});
+
+Deno.test("a settle locks all its lanes in one order, so that two of them never wait for each other", async () => {
+  await using database = await createDatabase();
+  const { sql, connect } = database;
+  const tenancies = [await createTenancy(sql), await createTenancy(sql)];
+  const [low, high] = tenancies.toSorted((a, b) => a.senderId < b.senderId ? -1 : 1);
+  // Of the low sender one ends and the next of its pair comes forward; that of the high one goes back.
+  await enqueue(sql, low!, [anItem(low!), anItem(low!)], NOW);
+  const [back] = await enqueue(sql, high!, [anItem(high!)], NOW);
+  const claims = await claim(sql, 10, later(1_000));
+  assert.equal(claims.length, 2);
+  const retry = { outcome: "retry", due_at: later(2_000).toISOString(), error: {} };
+  let settling: Promise<boolean[]> = Promise.resolve([]);
+  await connect().begin(async (holding) => {
+    await holding`
+      select from switchyard.sender_lanes where sender_id = ${low!.senderId} for update`;
+    const outcomeOf = (it: (typeof claims)[number]) => it.id === back!.id ? retry : accepted(it);
+    settling = settle(connect(), claims, outcomeOf, later(1_000));
+    await untilBlocked(sql, 1);
+    await sql`
+      select from switchyard.sender_lanes where sender_id = ${high!.senderId} for update nowait`;
+  });
+  assert.deepEqual(await settling, [true, true]);
+});

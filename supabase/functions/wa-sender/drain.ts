@@ -1,5 +1,7 @@
+import { DatabaseError } from "../_shared/database.ts";
 import type { ClaimedMessage, OutboundQueue } from "../_shared/queue/outbound.ts";
 import { createFairPool } from "../_shared/resilience/fair_pool.ts";
+import { retry } from "../_shared/resilience/retry.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
 import { createBackpressure } from "./backpressure.ts";
 import type { BackpressureLimits } from "./backpressure.ts";
@@ -43,6 +45,11 @@ export interface DrainSignals {
   somebodyWaits?: AbortSignal;
 }
 
+const MAX_CLAIM_TRIES = 3;
+const CLAIM_BACKOFF = { baseMs: 50, capMs: 200 };
+/** Serialization failure and deadlock: nothing was claimed. */
+const LOST_RACE = new Set(["40001", "40P01"]);
+
 /** A slot is not waited for more finely than this. */
 const MIN_IDLE_MS = 5;
 
@@ -82,7 +89,8 @@ export async function drain(
     await pool.whenFewerWait(limits.concurrency);
     if (!mayClaim()) break;
     const most = Math.min(backpressure.batch(), limits.maxMessages - claimedCount);
-    const claimed = await deps.queue.claim(most);
+    const claimed = await claimSafely(deps, most).catch((error) => void (failure ??= { error }));
+    if (claimed === undefined) break;
     backpressure.observe(claimed[0]?.depth ?? 0);
     if (claimed.length > 0) begin(claimed);
     else if (underWay.size > 0) await Promise.race([...underWay, settler.nextCommit()]);
@@ -96,6 +104,18 @@ export async function drain(
     ...settler.counts(),
     duration_ms: Math.round(deps.uptime() - startedAt),
   };
+}
+
+// Whoever lost a race for a lock claims again; what fails otherwise ends the drain, and not before what
+// is under way is settled.
+function claimSafely({ queue, sleep, random }: DrainDeps, most: number): Promise<ClaimedMessage[]> {
+  return retry(() => queue.claim(most), {
+    maxTries: MAX_CLAIM_TRIES,
+    isTransient: (error) => error instanceof DatabaseError && LOST_RACE.has(error.code),
+    backoff: CLAIM_BACKOFF,
+    sleep,
+    random,
+  });
 }
 
 // Both clocks: one may be set back, the other stands still while the machine sleeps.

@@ -157,6 +157,10 @@ function breakersThatAre(openUntilMs?: number): Breakers {
   };
 }
 
+function aRefusal(code: string): DatabaseError {
+  return new DatabaseError("Cannot claim_messages: away", { code, unavailable: true });
+}
+
 const goOn = { stop: new AbortController().signal };
 
 Deno.test("a drain sends all that is due, each once, and tells what came of it", async () => {
@@ -419,6 +423,34 @@ Deno.test("an outcome is settled when the database comes back, not forgotten", a
   const report = await drain(deps, LIMITS, goOn);
   assert.equal(report.sent, 1);
   assert.equal(settlements.length, 1);
+});
+
+Deno.test("a claim that lost a race for a lock is made again", async () => {
+  const { deps, settlements } = setup([aMessage(1)]);
+  const claim = deps.queue.claim;
+  let deadlocks = 2;
+  deps.queue.claim = (batch) => deadlocks-- > 0 ? Promise.reject(aRefusal("40P01")) : claim(batch);
+  await drain(deps, LIMITS, goOn);
+  assert.equal(settlements.length, 1);
+});
+
+Deno.test("a claim that fails ends the drain once all that is under way is settled", async () => {
+  const answer = Promise.withResolvers<SendOutcome>();
+  const failed = Promise.withResolvers<void>();
+  const { deps, settlements } = setup([aMessage(1)], { send: () => answer.promise });
+  const claim = deps.queue.claim;
+  let claims = 0;
+  deps.queue.claim = (batch) => {
+    claims += 1;
+    if (claims === 1) return claim(batch);
+    failed.resolve();
+    return Promise.reject(aRefusal("57P01"));
+  };
+  const draining = drain(deps, LIMITS, goOn).then(() => "ended", () => settlements.length);
+  await failed.promise;
+  answer.resolve(ACCEPTED);
+  assert.equal(await draining, 1);
+  assert.equal(claims, 2);
 });
 
 Deno.test("a drain does not idle while another one waits for it", async () => {
