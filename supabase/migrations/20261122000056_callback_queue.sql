@@ -447,6 +447,10 @@ as $$
     'depth', (select least(count(*), 10000) from waiting),
     'oldest_age_seconds', coalesce(
       (select extract(epoch from callbacks_snapshot.at - min(due_at)) from waiting), 0),
+    -- Told and not even looked at: how long nobody has delivered anything.
+    'unread_age_seconds', coalesce((
+      select extract(epoch from callbacks_snapshot.at - d.due_at)
+      from switchyard.callback_deliveries d where d.state = 'new' order by d.id limit 1), 0),
     'endpoints', count(*),
     'paused_endpoints', count(*) filter (where e.status = 'paused'),
     'disabled_endpoints', count(*) filter (where e.status = 'disabled'),

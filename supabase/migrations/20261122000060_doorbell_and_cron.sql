@@ -157,6 +157,7 @@ as $$
           select count(distinct a.sender_id) from switchyard.sender_attention a
           where a.cleared_at is null))
       from switchyard.senders s where s.status <> 'removed'),
+    'callbacks', switchyard.callbacks_snapshot(health_snapshot.at),
     'cron', (
       select jsonb_build_object('ticked_at', ticked_at,
         'age_seconds', extract(epoch from health_snapshot.at - ticked_at))

@@ -19,6 +19,15 @@ function aSnapshot(overrides: Partial<Snapshot> = {}): Snapshot {
     outbound: { depth: 3, oldest_age_seconds: 1 },
     outbound_in_flight: 2,
     inbound: { depth: 0, oldest_age_seconds: 0 },
+    callbacks: {
+      depth: 6,
+      oldest_age_seconds: 200,
+      unread_age_seconds: 2,
+      endpoints: 9,
+      paused_endpoints: 1,
+      disabled_endpoints: 0,
+      failing_endpoints: 3,
+    },
     outcome_unknown: 0,
     dead_letters: 4,
     quarantined: 1,
@@ -205,6 +214,17 @@ Deno.test("GET /health/detailed names what is wrong and never a secret's value",
   assert.equal(body.secrets.WHATSAPP_ACCESS_TOKEN, true);
 });
 
+Deno.test("callbacks that nobody looks at are a fault, a tenant's slow server is none", async () => {
+  const { callbacks } = aSnapshot();
+  const unread = aSnapshot({ callbacks: { ...callbacks, unread_age_seconds: 121 } });
+  const of = async (snapshot: Snapshot) => {
+    const probes = probesOf(answered(snapshot));
+    return (await (await ask("/health/detailed", { probes })).json()).faults;
+  };
+  assert.deepEqual(await of(aSnapshot()), []);
+  assert.deepEqual(await of(unread), ["callbacks"]);
+});
+
 Deno.test("GET /health/detailed answers 503 without a database, with what is known", async () => {
   const response = await ask("/health/detailed", { probes: probesOf(UNREACHABLE) });
   assert.equal(response.status, 503);
@@ -218,6 +238,8 @@ Deno.test("GET /health/metrics is Prometheus text with a help and a type for eac
   assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
   const lines = (await response.text()).trimEnd().split("\n");
   assert.ok(lines.includes('switchyard_queue_depth{queue="outbound"} 3'));
+  assert.ok(lines.includes('switchyard_queue_depth{queue="callbacks"} 6'));
+  assert.ok(lines.includes('switchyard_callback_endpoints{status="paused"} 1'));
   assert.ok(lines.includes('switchyard_dependency_up{dependency="redis"} 1'));
   assert.ok(lines.includes("switchyard_credentials_cache_hits_total 1420"));
   assert.ok(lines.includes('switchyard_wallet_idempotency_keys_total{outcome="hit"} 5'));

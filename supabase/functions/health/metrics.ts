@@ -46,7 +46,7 @@ function dependencyMetrics(database: Probe<Snapshot>, redis: Probe<"PONG"> | nul
 }
 
 function snapshotMetrics(snapshot: Snapshot): Metric[] {
-  const { outbound, inbound, cron, senders } = snapshot;
+  const { outbound, inbound, callbacks, cron, senders } = snapshot;
   const gauge = (name: string, help: string, samples: Metric["samples"]): Metric => ({
     name: `switchyard_${name}`,
     type: "gauge",
@@ -57,10 +57,12 @@ function snapshotMetrics(snapshot: Snapshot): Metric[] {
     gauge("queue_depth", "What is due and not yet claimed, counted up to 10000", [
       { labels: { queue: "outbound" }, value: outbound.depth },
       { labels: { queue: "inbound" }, value: inbound.depth },
+      { labels: { queue: "callbacks" }, value: callbacks.depth },
     ]),
     gauge("queue_oldest_age_seconds", "How long the oldest of it has been due", [
       { labels: { queue: "outbound" }, value: outbound.oldest_age_seconds },
       { labels: { queue: "inbound" }, value: inbound.oldest_age_seconds },
+      { labels: { queue: "callbacks" }, value: callbacks.oldest_age_seconds },
     ]),
     gauge("messages_in_flight", "Messages in the queue or with a worker", [
       { value: snapshot.outbound_in_flight },
@@ -78,6 +80,11 @@ function snapshotMetrics(snapshot: Snapshot): Metric[] {
     gauge("senders", "Senders by status", [
       { labels: { status: "active" }, value: senders.active },
       { labels: { status: "paused" }, value: senders.paused },
+    ]),
+    gauge("callback_endpoints", "Tenants' endpoints that need a person, or soon may", [
+      { labels: { status: "failing" }, value: callbacks.failing_endpoints },
+      { labels: { status: "paused" }, value: callbacks.paused_endpoints },
+      { labels: { status: "disabled" }, value: callbacks.disabled_endpoints },
     ]),
     gauge(
       "cron_tick_age_seconds",

@@ -6,6 +6,15 @@ export interface Snapshot {
   outbound: { depth: number; oldest_age_seconds: number };
   outbound_in_flight: number;
   inbound: { depth: number; oldest_age_seconds: number };
+  callbacks: {
+    depth: number;
+    oldest_age_seconds: number;
+    unread_age_seconds: number;
+    endpoints: number;
+    paused_endpoints: number;
+    disabled_endpoints: number;
+    failing_endpoints: number;
+  };
   outcome_unknown: number;
   dead_letters: number;
   quarantined: number;

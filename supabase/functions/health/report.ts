@@ -13,13 +13,15 @@ const MAX_WAIT_SECONDS = 120;
 /** What is wrong in one word each, empty when all is well; `down` is for the database alone. */
 export function faultsOf(database: Probe<Snapshot>, redis: Probe<"PONG"> | null): string[] {
   if (!database.ok) return ["database"];
-  const { cron, secrets, outbound, inbound, wallet_findings } = database.value;
+  const { cron, secrets, outbound, inbound, callbacks, wallet_findings } = database.value;
   const faults = {
     redis: redis !== null && !redis.ok,
     cron: cron.age_seconds === null || cron.age_seconds > MAX_TICK_AGE_SECONDS,
     secrets: !secrets.switchyard_project_url || !secrets.switchyard_secret_key,
     outbound: outbound.oldest_age_seconds > MAX_WAIT_SECONDS,
     inbound: inbound.oldest_age_seconds > MAX_WAIT_SECONDS,
+    // A tenant's slow server is the tenant's affair; that nobody calls it is ours.
+    callbacks: callbacks.unread_age_seconds > MAX_WAIT_SECONDS,
     wallet: wallet_findings > 0,
   };
   return Object.entries(faults).filter(([, faulty]) => faulty).map(([name]) => name);
@@ -48,6 +50,7 @@ export function detailedReport(
     queues: snapshot && {
       outbound: { ...snapshot.outbound, in_flight: snapshot.outbound_in_flight },
       inbound: snapshot.inbound,
+      callbacks: snapshot.callbacks,
     },
     cron: snapshot && snapshot.cron,
     // Null when nobody can tell: no Redis, or it does not answer.
