@@ -20,6 +20,9 @@ export const DEMO_SENDER = {
 /** Who the demo tenant writes to: the phone that the simulator shows. */
 export const DEMO_CUSTOMER = "15550100002";
 
+/** Prices made up for trying things out; what Meta charges is on its own rate cards. */
+const DEMO_RATES = new URL("./demo_rates.csv", import.meta.url);
+
 const demoSchema = z.object({ tenant_id: z.string(), api_key: z.string() });
 const idSchema = z.object({ id: z.string() });
 const keySchema = z.object({ key: z.string() });
@@ -40,6 +43,7 @@ export interface DemoOptions {
  */
 export async function seedDemo(options: DemoOptions): Promise<Demo> {
   const path = join(options.dir, "demo.json");
+  await importRates(options);
   const kept = await readKept(path);
   if (kept && await opens(kept, options)) return kept;
   const tenantId = await ensureTenant(options);
@@ -54,6 +58,14 @@ export async function seedDemo(options: DemoOptions): Promise<Demo> {
   const file = { tenant_id: tenantId, api_key: key };
   await writePrivateFile(path, JSON.stringify(file, null, 2) + "\n");
   return { tenantId, apiKey: key };
+}
+
+// So that a tenant can be set to prepaid at once; imported again, the card changes nothing.
+async function importRates(options: DemoOptions): Promise<void> {
+  const csv = await Deno.readTextFile(DEMO_RATES);
+  const imported = await askAdmin(options, "/rate-cards", { name: "demo", csv });
+  if (!imported.ok) throw await failure("import the demo rate card", imported);
+  await imported.body?.cancel();
 }
 
 async function readKept(path: string): Promise<Demo | null> {

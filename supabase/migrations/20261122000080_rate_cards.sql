@@ -224,7 +224,7 @@ as $$
 $$;
 
 -- Imports a card as a whole, or says what is wrong with each of its lines and changes nothing. With
--- dry_run it says what it would change. A price without a beginning holds from now on.
+-- dry_run it says what it would change. A card that changes nothing is not kept. A price without a beginning holds from now on.
 create or replace function switchyard_api.import_rate_card(
   card jsonb, dry_run boolean, actor jsonb, at timestamptz default clock_timestamp()
 )
@@ -251,6 +251,8 @@ begin
   v_changes := switchyard.compare_card(v_rows);
   if dry_run then
     return jsonb_build_object('outcome', 'previewed') || v_changes;
+  elsif v_changes -> 'prices' = '[]' and v_changes -> 'prefixes' = '[]' then
+    return jsonb_build_object('outcome', 'unchanged') || v_changes;
   end if;
 
   insert into switchyard.rate_cards (name, row_count, actor, imported_at)

@@ -44,7 +44,7 @@ const imported = z.discriminatedUnion("outcome", [
     outcome: z.literal("invalid"),
     faults: z.array(z.object({ line: z.int(), field: z.string(), detail: z.string() })),
   }),
-  z.looseObject({ outcome: z.literal("previewed"), prices: z.array(change) }),
+  z.looseObject({ outcome: z.enum(["previewed", "unchanged"]), prices: z.array(change) }),
   z.looseObject({ outcome: z.literal("imported"), id: z.int(), prices: z.array(change) }),
 ]);
 const listed = z.looseObject({
@@ -79,7 +79,7 @@ export async function importRateCard(command: Command): Promise<Response> {
   if (answer.outcome === "invalid") return refuseCard(answer.faults);
   const { outcome, prices, ...members } = answer;
   const body = { dry_run: isPreview, ...members, prices: prices.map(withDecimals) };
-  if (outcome === "previewed") return Response.json(body);
+  if (outcome !== "imported") return Response.json(body);
   log.info("rate_card.imported", { rate_card_id: answer.id, rows: parsed.rows.length });
   return Response.json(body, { status: 201 });
 }
