@@ -9,14 +9,16 @@ export type Probe = "quiet_normal" | "quiet_urgent" | "busy_urgent";
 /** Neighbours of the quiet tenant: with a backlog, with a limit that is reached, and whose calls fail. */
 export type Neighbour = "busy" | "limited" | "broken";
 
+/** What one message took from its POST to the Graph API, and how many others came there meanwhile. */
+export interface Way {
+  ms: number;
+  before: number;
+}
+
 /** A whole platform before a Graph API that notes when each message came. */
 export interface IsolationGround extends AsyncDisposable {
-  /** Posts so many messages of each probe in turn and resolves with their times (ms) to the Graph API. */
-  send(
-    probes: readonly Probe[],
-    count: number,
-    perSecond: number,
-  ): Promise<Record<Probe, number[]>>;
+  /** Posts so many messages of each probe in turn and resolves once all are at the Graph API. */
+  send(probes: readonly Probe[], count: number, perSecond: number): Promise<Record<Probe, Way[]>>;
   /** Gives a neighbour so many messages, all of them due. */
   enqueue(neighbour: Neighbour, messages: number): Promise<void>;
   /** Nothing of these goes out until they are released; resolves when all is quiet. */
@@ -64,7 +66,7 @@ export async function startIsolationGround(): Promise<IsolationGround> {
         const lane = probe === "quiet_normal" ? "normal" : "urgent";
         return { probe, at: Date.now(), id: await post(tenant, lane) };
       });
-      return await delaysOf(posted, async () => new Map((await graph.seen()).arrivals));
+      return await waysOf(posted, async () => (await graph.seen()).arrivals);
     },
     async enqueue(name, messages) {
       const at = new Date(Date.now() - 600_000);
@@ -116,20 +118,26 @@ async function sendAtRate(
 }
 
 // Both clocks are this machine's.
-async function delaysOf(
+async function waysOf(
   posted: Posted[],
-  readArrivals: () => Promise<Map<string, number>>,
-): Promise<Record<Probe, number[]>> {
-  const delays: Record<Probe, number[]> = { quiet_normal: [], quiet_urgent: [], busy_urgent: [] };
+  readArrivals: () => Promise<[id: string, at: number][]>,
+): Promise<Record<Probe, Way[]>> {
+  const ways: Record<Probe, Way[]> = { quiet_normal: [], quiet_urgent: [], busy_urgent: [] };
   const deadline = Date.now() + ARRIVAL_TIMEOUT_MS;
-  let arrivals = await readArrivals();
-  while (posted.some(({ id }) => !arrivals.has(id))) {
+  let places = new Map<string, number>();
+  let arrivals: [id: string, at: number][] = [];
+  while (posted.some(({ id }) => !places.has(id))) {
     if (Date.now() > deadline) throw new Error("A message did not reach the Graph API within 20 s");
     await new Promise((resolve) => setTimeout(resolve, 200));
     arrivals = await readArrivals();
+    places = new Map(arrivals.map(([id], place) => [id, place]));
   }
-  for (const { probe, at, id } of posted) delays[probe].push(arrivals.get(id)! - at);
-  return delays;
+  for (const { probe, at, id } of posted) {
+    const place = places.get(id)!;
+    const first = arrivals.findIndex(([, arrivedAt]) => arrivedAt >= at);
+    ways[probe].push({ ms: arrivals[place]![1] - at, before: place - first });
+  }
+  return ways;
 }
 
 function createPost(url: string, secretKey: string) {

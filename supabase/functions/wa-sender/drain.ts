@@ -2,6 +2,7 @@ import { DatabaseError } from "../_shared/database.ts";
 import type { ClaimedMessage, OutboundQueue } from "../_shared/queue/outbound.ts";
 import { createFairPool } from "../_shared/resilience/fair_pool.ts";
 import { retry } from "../_shared/resilience/retry.ts";
+import type { Turn } from "../_shared/resilience/turnstile.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
 import { createBackpressure } from "./backpressure.ts";
 import type { BackpressureLimits } from "./backpressure.ts";
@@ -43,6 +44,8 @@ export interface DrainSignals {
   stop: AbortSignal;
   /** Another drain waits for this one to end: it does not stay for what is not due yet. */
   somebodyWaits?: AbortSignal;
+  /** Where callers share a drain: when the next one calls, and that another drain may begin. */
+  turn?: Turn;
 }
 
 const MAX_CLAIM_TRIES = 3;
@@ -50,12 +53,18 @@ const CLAIM_BACKOFF = { baseMs: 50, capMs: 200 };
 /** Serialization failure and deadlock: nothing was claimed. */
 const LOST_RACE = new Set(["40001", "40P01"]);
 
+/** Messages claimed for the sake of a caller while enough others wait, and how often at the most. */
+const EARLY_BATCH = 16;
+const EARLY_PAUSE_MS = 40;
+
 /** A slot is not waited for more finely than this. */
 const MIN_IDLE_MS = 5;
 
 /**
  * Sends what is due until nothing is, the limits are reached or it is told to stop. It claims again
- * while calls are under way, as soon as fewer wait than may run: a slow sender holds up no other.
+ * while calls are under way, as soon as fewer wait than may run: a slow sender holds up no other. When
+ * somebody calls it claims a few at once, whatever waits: what was accepted a moment ago, and by whom
+ * nothing is being sent, stands behind nobody's backlog.
  */
 export async function drain(
   deps: DrainDeps,
@@ -85,20 +94,39 @@ export async function drain(
   };
 
   const mayClaim = () => !signals.stop.aborted && failure === null && !isSpent();
+  const never = new Promise<void>(() => {});
+  const nextCall = () => signals.turn?.nextCall() ?? never;
+  let called = nextCall();
+  let earlyAt = -Infinity;
+  async function untilCalled(): Promise<boolean> {
+    await called;
+    const pauseMs = earlyAt + EARLY_PAUSE_MS - deps.uptime();
+    if (pauseMs > 0) await deps.sleep(pauseMs);
+    return true;
+  }
+
   while (mayClaim()) {
-    await pool.whenFewerWait(limits.concurrency);
+    await pool.whenFewerWait(limits.fullBatch);
+    const enough = pool.whenFewerWait(limits.concurrency).then(() => false);
+    const isEarly = await Promise.race([enough, untilCalled()]);
     if (!mayClaim()) break;
-    const most = Math.min(backpressure.batch(), limits.maxMessages - claimedCount);
+    if (isEarly) earlyAt = deps.uptime();
+    const batch = isEarly ? EARLY_BATCH : backpressure.batch();
+    called = nextCall();
+    const most = Math.min(batch, limits.maxMessages - claimedCount);
     const claimed = await claimSafely(deps, most).catch((error) => void (failure ??= { error }));
     if (claimed === undefined) break;
     backpressure.observe(claimed[0]?.depth ?? 0);
     if (claimed.length > 0) begin(claimed);
-    else if (underWay.size > 0) await Promise.race([...underWay, settler.nextCommit()]);
+    else if (underWay.size > 0) await Promise.race([...underWay, settler.nextCommit(), called]);
     else if (!await waitForNext(deps, Math.min(limits.maxIdleMs, remainingMs()), signals)) break;
   }
-  await Promise.all(underWay);
+  // The next drain need not wait for the last calls of this one.
+  const handedOn = failure === null && isSpent() ? deps.queue.handOn() : Promise.resolve();
+  signals.turn?.pass();
+  await Promise.allSettled([handedOn, ...underWay]);
   if (failure !== null) throw (failure as { error: unknown }).error;
-  if (isSpent()) await deps.queue.handOn();
+  await handedOn;
   return {
     claimed: claimedCount,
     ...settler.counts(),

@@ -6,6 +6,7 @@ import { runtime } from "../_shared/runtime.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import { connectSender, SENDER_VARIABLES } from "./connect.ts";
 import { drain } from "./drain.ts";
+import type { DrainSignals } from "./drain.ts";
 
 // The lease outlives the last call that may be begun (10 s) and its settling (20 s): what it outlives
 // too is a worker that died.
@@ -36,8 +37,8 @@ const { identify, deps, depths, preload, reportStatistics } = connectSender(conf
 const stopping = new AbortController();
 runtime.onShutdown((reason) => stopping.abort(reason));
 
-async function drainFor(maxIdleMs: number, somebodyWaits?: AbortSignal) {
-  const signals = { stop: stopping.signal, ...(somebodyWaits && { somebodyWaits }) };
+async function drainFor(maxIdleMs: number, callers?: Pick<DrainSignals, "somebodyWaits" | "turn">) {
+  const signals = { stop: stopping.signal, ...callers };
   // Beside the first claim, which does not wait for it.
   runtime.keepAlive(preload());
   const report = await drain(deps, { ...LIMITS, ...depths, maxIdleMs }, signals);
@@ -49,8 +50,8 @@ async function drainFor(maxIdleMs: number, somebodyWaits?: AbortSignal) {
 const handler = createDrainEndpoint({
   identify,
   drainNow: () => drainFor(0),
-  drainInBackground: createTurnstile((somebodyWaits) =>
-    drainFor(BACKGROUND_IDLE_MS, somebodyWaits)
+  drainInBackground: createTurnstile((somebodyWaits, turn) =>
+    drainFor(BACKGROUND_IDLE_MS, { somebodyWaits, turn })
   ),
   keepAlive: runtime.keepAlive,
 });
