@@ -1,6 +1,13 @@
 -- What was held back and may go now, and what can never go: messages that waited for a breaker or a
 -- credential, for a tenant or sender that was stopped, and those of a sender that is gone.
--- Locks nothing on a first install. Undo: drop the index, functions and triggers below.
+-- Locks nothing on a first install. Undo: drop the table, index, functions and triggers below.
+
+-- Which breakers an operator has reset in the last minute.
+create table if not exists switchyard.breaker_resets (
+  scope text primary key,
+  reset_at timestamptz not null
+);
+alter table switchyard.breaker_resets enable row level security;
 
 create index if not exists messages_held_back
   on switchyard.messages (waiting_for, sender_id)
@@ -55,6 +62,44 @@ set search_path = ''
 as $$
   select switchyard.release_messages(
     array['breaker:' || release_held_messages.scope], null, 5000, release_held_messages.at);
+$$;
+
+-- Ends the holds that a breaker of this scope put on senders.
+create or replace function switchyard.end_holds(scope text)
+returns void
+language sql
+set search_path = ''
+as $$
+  update switchyard.senders s
+  set held_until = null
+  where s.held_until is not null
+    and end_holds.scope in (
+      'app', 'tenant:' || s.tenant_id, 'sender:' || s.id,
+      'business_account:' || s.business_account_id);
+$$;
+
+-- Lets go what a worker held back after the reset of its breaker, since it had asked before: for a
+-- minute after the reset, which is longer than a claim lasts.
+create or replace function switchyard.release_after_resets(at timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_scopes text[];
+begin
+  delete from switchyard.breaker_resets r
+  where r.reset_at < release_after_resets.at - interval '1 minute';
+  v_scopes := array(select r.scope from switchyard.breaker_resets r);
+  if cardinality(v_scopes) = 0 then
+    return;
+  end if;
+
+  perform switchyard.release_messages(
+    array(select 'breaker:' || scope from unnest(v_scopes) scope), null, 1000,
+    release_after_resets.at);
+  perform switchyard.end_holds(scope) from unnest(v_scopes) scope;
+end;
 $$;
 
 -- Wakes a worker for the backlog of a tenant that is active again.

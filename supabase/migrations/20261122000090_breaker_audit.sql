@@ -23,13 +23,13 @@ begin
   where t.id::text = substring(lower(note_breaker_change.scope) from '^tenant:([0-9a-f-]{36})$');
 
   if action = 'reset' then
-    update switchyard.senders s
-    set held_until = null
-    where s.held_until is not null
-      and note_breaker_change.scope in (
-        'app', 'tenant:' || s.tenant_id, 'sender:' || s.id,
-        'business_account:' || s.business_account_id);
+    insert into switchyard.breaker_resets (scope, reset_at)
+    values (note_breaker_change.scope, clock_timestamp())
+    on conflict on constraint breaker_resets_pkey do update set reset_at = excluded.reset_at;
+    perform switchyard.end_holds(note_breaker_change.scope);
     perform switchyard.ring_doorbell('wa-sender');
+  else
+    delete from switchyard.breaker_resets r where r.scope = note_breaker_change.scope;
   end if;
   perform switchyard.write_audit(v_tenant_id, actor, 'breaker.' || action, scope, '{}');
 end;

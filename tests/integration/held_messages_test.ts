@@ -58,6 +58,34 @@ Deno.test("what a breaker held back is due at once after its reset, in the order
     assert.deepEqual((await claim(sql, 10, at)).map(({ id }) => id), ids);
   }));
 
+Deno.test("what a worker holds back after the reset, since it had asked before, goes with the next tick", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    const scope = `tenant:${tenancy.tenantId}`;
+    await sql`
+      select switchyard_api.note_breaker_change(${scope}, 'reset', ${sql.json(OPERATOR)})`;
+    await holdBack(sql, tenancy, 2, `breaker:${scope}`);
+    const hold = async () => {
+      await sql`
+        select switchyard_api.hold_senders(
+          ${sql.json([tenancy.senderId])}, 3600000, ${later(61_000)})`;
+    };
+    await hold();
+    const [{ reset_at }] = await sql<[{ reset_at: Date }]>`
+      select reset_at from switchyard.breaker_resets`;
+    const dueAfterTick = async (ms: number) => {
+      await sql`select switchyard.tick(${new Date(reset_at.getTime() + ms)})`;
+      const [row] = await sql<[{ due: number; held: number }]>`
+        select
+          (select count(*) from switchyard.messages where waiting_for is null) as due,
+          (select count(*) from switchyard.senders where held_until is not null) as held`;
+      return { ...row };
+    };
+    assert.deepEqual(await dueAfterTick(5_000), { due: 2, held: 0 });
+    await hold();
+    assert.deepEqual(await dueAfterTick(61_000), { due: 2, held: 1 });
+  }));
+
 Deno.test("a reset lets nothing go that waits for a limit or for its own time", () =>
   inFreshDatabase(async (sql) => {
     const tenancy = await createTenancy(sql);
