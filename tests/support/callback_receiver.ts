@@ -33,7 +33,7 @@ export function startCallbackReceiver(): CallbackReceiver {
   let verify: Webhook | null = null;
   let statusOf: (callback: ReceivedCallback) => number = () => 204;
 
-  async function handle(request: Request): Promise<Response> {
+  async function take(request: Request): Promise<Response> {
     const body = await request.text();
     try {
       verify?.verify(body, Object.fromEntries(request.headers));
@@ -50,7 +50,7 @@ export function startCallbackReceiver(): CallbackReceiver {
   }
 
   const serve = (port: number) =>
-    Deno.serve({ hostname: "127.0.0.1", port, onListen: () => {} }, handle);
+    Deno.serve({ hostname: "127.0.0.1", port, onListen: () => {} }, take);
   let server: ReturnType<typeof serve> | null = serve(0);
   const { port } = server.addr;
 
