@@ -268,7 +268,7 @@ begin
 end;
 $$;
 
--- Tells what customers wrote, as far as these events told it.
+-- Tells what customers wrote, as far as these events told it, in the shape that conversations have.
 create or replace function switchyard.tell_received(event_ids bigint[], at timestamptz)
 returns void
 language plpgsql
@@ -286,16 +286,12 @@ begin
     'type', 'message.received',
     'order_key', c.sender_id || ':' || coalesce(c.customer_phone, c.customer_user_id),
     'key', 'received:' || e.inbound_event_id,
-    'data', jsonb_strip_nulls(jsonb_build_object(
+    'data', jsonb_build_object(
       'conversation_id', c.id,
-      'wamid', e.wamid,
-      'at', e.at,
-      'from', c.customer_phone,
-      'user_id', c.customer_user_id,
-      'name', c.customer_name,
-      'to', s.phone_number_id,
-      'type', e.type,
-      'standby', case when e.is_standby then true end)) || jsonb_build_object('content', e.content)
+      'sender', s.phone_number_id,
+      'customer', jsonb_build_object(
+        'phone', c.customer_phone, 'user_id', c.customer_user_id, 'name', c.customer_name),
+      'message', switchyard.describe_inbound(e))
   ) order by e.at, e.id), tell_received.at)
   from switchyard.conversation_events e
   join switchyard.conversations c on c.id = e.conversation_id

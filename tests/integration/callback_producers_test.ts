@@ -203,7 +203,7 @@ Deno.test("what a customer wrote is told once, in the line of its conversation",
       user_id: null,
       name: "Ada",
       type: "text",
-      content: { body: "hello", nothing: null },
+      content: { text: { body: "hello" }, nothing: null },
       at: "2026-11-22T12:00:00Z",
     });
     await apply(sql, events, message);
@@ -212,16 +212,21 @@ Deno.test("what a customer wrote is told once, in the line of its conversation",
     assert.equal(others.length, 0);
     assert.equal(event!.type, "message.received");
     assert.equal(event!.order_key, `${tenancy.senderId}:+15550200001`);
-    const { conversation_id, at, ...data } = event!.payload;
+    const { conversation_id, message: told_message, ...data } = event!.payload;
     assert.match(String(conversation_id), /^[0-9a-f-]{36}$/);
-    assert.equal(new Date(at as string).toISOString(), "2026-11-22T12:00:00.000Z");
     assert.deepEqual(data, {
-      wamid: "wamid.in",
-      from: "+15550200001",
-      name: "Ada",
-      to: tenancy.phoneNumberId,
+      sender: tenancy.phoneNumberId,
+      customer: { phone: "+15550200001", user_id: null, name: "Ada" },
+    });
+    const { id, at, ...content } = told_message as Record<string, unknown>;
+    assert.match(String(id), /^[0-9]+$/);
+    assert.equal(new Date(at as string).toISOString(), "2026-11-22T12:00:00.000Z");
+    assert.deepEqual(content, {
+      direction: "inbound",
       type: "text",
-      content: { body: "hello", nothing: null },
+      wamid: "wamid.in",
+      text: { body: "hello" },
+      nothing: null,
     });
   }));
 

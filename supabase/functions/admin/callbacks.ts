@@ -14,6 +14,7 @@ const EVENT_TYPES = [
   "message.status",
   "message.received",
   "wallet.low",
+  "wallet.top_up_wanted",
   "sender.attention",
 ] as const;
 const SECRET_BYTES = 32;
