@@ -38,7 +38,7 @@ export interface DemoOptions {
 }
 
 /**
- * Gives the demo tenant with its sender and an API key, made through the admin function if they
+ * Gives the demo tenant with its sender, its bot and an API key, made through the admin function if they
  * are not there yet. The key of an earlier run is used again as long as it opens the door.
  */
 export async function seedDemo(options: DemoOptions): Promise<Demo> {
@@ -49,6 +49,9 @@ export async function seedDemo(options: DemoOptions): Promise<Demo> {
   const tenantId = await ensureTenant(options);
   const sender = await askAdmin(options, `/tenants/${tenantId}/senders`, DEMO_SENDER);
   if (!sender.ok && sender.status !== 409) throw await failure("add the demo sender", sender);
+  const bot = await askAdmin(options, `/tenants/${tenantId}/bot`, { machine: "menu" }, "PUT");
+  if (!bot.ok) throw await failure("choose the demo bot", bot);
+  await bot.body?.cancel();
   const created = await askAdmin(options, `/tenants/${tenantId}/api-keys`, {
     name: "demo",
     role: "owner",
@@ -106,9 +109,14 @@ async function findTenant(databaseUrl: string): Promise<string> {
   }
 }
 
-async function askAdmin(options: DemoOptions, path: string, body: unknown): Promise<Response> {
+async function askAdmin(
+  options: DemoOptions,
+  path: string,
+  body: unknown,
+  method = "POST",
+): Promise<Response> {
   return await options.fetch(`${options.functionsUrl}/admin${path}`, {
-    method: "POST",
+    method,
     headers: { apikey: options.secretKey, "content-type": "application/json" },
     body: JSON.stringify(body),
   });

@@ -45,16 +45,18 @@ const welcoming = {
   "/admin/rate-cards": () => Response.json({}, { status: 201 }),
   "/admin/tenants": () => Response.json({ id: "t1" }, { status: 201 }),
   "/admin/tenants/t1/senders": () => Response.json({ id: "s1" }, { status: 201 }),
+  "/admin/tenants/t1/bot": () => Response.json({ machine: "menu" }),
   "/admin/tenants/t1/api-keys": () => Response.json({ key: "swy_1" }, { status: 201 }),
   "/wa-messages": () => Response.json({ messages: [] }),
 };
 
-Deno.test("seedDemo() makes tenant, sender and key through the admin function", async () => {
+Deno.test("seedDemo() makes tenant, sender, bot and key through the admin function", async () => {
   const { calls, keys } = await seedWith(welcoming);
   assert.deepEqual(calls.map(({ path }) => path), [
     "/admin/rate-cards",
     "/admin/tenants",
     "/admin/tenants/t1/senders",
+    "/admin/tenants/t1/bot",
     "/admin/tenants/t1/api-keys",
   ]);
   assert(calls.every(({ apikey }) => apikey === "sb_secret_1"));
@@ -63,7 +65,7 @@ Deno.test("seedDemo() makes tenant, sender and key through the admin function", 
 
 Deno.test("seedDemo() uses the key of an earlier run again", async () => {
   const { calls, keys } = await seedWith(welcoming, 2);
-  assert.deepEqual(calls.slice(5).map(({ path, authorization }) => [path, authorization]), [
+  assert.deepEqual(calls.slice(6).map(({ path, authorization }) => [path, authorization]), [
     ["/wa-messages", "Bearer swy_1"],
   ]);
   assert.deepEqual(keys, ["swy_1", "swy_1"]);

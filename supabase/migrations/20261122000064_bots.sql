@@ -17,7 +17,8 @@ create table if not exists switchyard.tenant_bots (
   tenant_id uuid primary key references switchyard.tenants (id) on delete cascade,
   machine text not null,
   created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  constraint machine_is_a_name check (machine ~ '^[a-z][a-z0-9_]{0,62}$')
 );
 
 create table if not exists switchyard.conversation_machines (
@@ -179,7 +180,8 @@ create or replace trigger conversation_events_wake_bots
   referencing new table as written
   for each statement execute function switchyard.queue_inbound_steps();
 
--- Chooses the machine that answers for a tenant; null stops it. Conversations of another machine stop
+-- Chooses the machine that answers for a tenant; null stops it. Which machines there are, the caller
+-- knows: one that no deployment has leaves its conversations waiting. Conversations of another machine stop
 -- with all that waits for them, and parked ones begin anew with the customer's next message.
 create or replace function switchyard_api.set_bot(tenant_id uuid, machine text, actor jsonb)
 returns jsonb
@@ -190,11 +192,6 @@ as $$
 begin
   if not exists (select from switchyard.tenants t where t.id = set_bot.tenant_id) then
     return jsonb_build_object('outcome', 'tenant_not_found');
-  end if;
-  if machine is not null
-    and not exists (select from switchyard.machines m where m.id = set_bot.machine)
-  then
-    return jsonb_build_object('outcome', 'machine_not_found');
   end if;
 
   if machine is null then

@@ -1,4 +1,5 @@
 import type { AnyStateMachine } from "xstate";
+import type { Release } from "./released.ts";
 
 /** A message as accept_messages takes it: `content` is the object that Meta's body names by type. */
 export interface OutgoingMessage {
@@ -27,11 +28,7 @@ export interface StoredSnapshot {
 export type Migrate = (from: StoredSnapshot) => StoredSnapshot;
 
 /** One version of a machine, as its author writes it down. */
-export interface MachineVersion {
-  id: string;
-  version: number;
-  /** Of its definition, when this version was first released: see fingerprint.ts. */
-  fingerprint: string;
+export interface MachineVersion extends Release {
   chart: AnyStateMachine;
   /** By the name that actions give. */
   // deno-lint-ignore no-explicit-any -- each machine has a context of its own

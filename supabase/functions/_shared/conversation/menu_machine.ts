@@ -4,6 +4,7 @@ import type { MachineVersion } from "./machine.ts";
 import { intentOf, repairOf } from "./menu_intent.ts";
 import type { Intent } from "./menu_intent.ts";
 import { MAX_FALLBACKS, menuWords } from "./menu_words.ts";
+import { RELEASES } from "./released.ts";
 
 /** What the menu bot remembers of a conversation. */
 export interface MenuContext {
@@ -176,10 +177,4 @@ const chart = machine.createMachine({
 });
 
 /** The bot of the demo tenant: a bicycle workshop with buttons, a list and people. */
-export const menuV1: MachineVersion = {
-  id: "menu",
-  version: 1,
-  fingerprint: "89e7e062f708c465829420e7972788cba601c640957b9969a620222eaa0bfb65",
-  chart,
-  words: menuWords,
-};
+export const menuV1: MachineVersion = { ...RELEASES.menu1, chart, words: menuWords };

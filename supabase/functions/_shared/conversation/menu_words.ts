@@ -36,7 +36,7 @@ export const menuWords: Readonly<Record<string, Words<MenuContext>>> = {
         button: "See repairs",
         sections: [
           { title: "Repairs", rows: REPAIRS.map((one) => ({ ...one })) },
-          { title: "Something else", rows: [{ ...PERSON, description: "We call it by its name" }] },
+          { title: "Something else", rows: [{ ...PERSON, description: "Whatever else it needs" }] },
         ],
       },
     },
