@@ -18,7 +18,7 @@ const foundations: readonly string[] = ["", "resilience", "telemetry", "http"];
 
 /** Packages that reach the network, which pure modules therefore may not import. */
 const effectPackages: readonly RegExp[] = [
-  /^@supabase\/supabase-js$/,
+  /^@supabase\/(supabase|postgrest|storage)-js$/,
   /^@supabase\/server\b/,
   /^@upstash\//,
   /^hono\b/,

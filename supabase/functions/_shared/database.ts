@@ -1,4 +1,4 @@
-import { createClient } from "@supabase/supabase-js";
+import { PostgrestClient } from "@supabase/postgrest-js";
 import type { Database } from "./database_types.ts";
 
 type Functions = Database["switchyard_api"]["Functions"];
@@ -29,15 +29,23 @@ export class DatabaseError extends Error {
   }
 }
 
-/** Connects to the Data API as service_role; calls are never retried here. */
+/**
+ * Connects to the Data API as service_role; calls are never retried here. By the part of supabase-js
+ * that calls functions: the whole would be half of every function's bundle.
+ */
 export function connectDatabase(
   options: { url: string; secretKey: string; fetch: typeof fetch },
 ): CallRpc {
-  const client = createClient(options.url, options.secretKey, {
-    db: { schema: "switchyard_api", timeout: CALL_TIMEOUT_MS },
-    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-    global: { fetch: options.fetch },
-  });
+  const client = new PostgrestClient<Database, { PostgrestVersion: "14" }, "switchyard_api">(
+    new URL("rest/v1", `${options.url.replace(/\/+$/, "")}/`).href,
+    {
+      schema: "switchyard_api",
+      headers: headersOf(options.secretKey),
+      timeout: CALL_TIMEOUT_MS,
+      retry: false,
+      fetch: options.fetch,
+    },
+  );
   return async (name, args, { signal } = {}) => {
     const query = client.rpc(name, args);
     const { data, error, status } = await (signal ? query.abortSignal(signal) : query);
@@ -50,6 +58,12 @@ export function connectDatabase(
     }
     return data;
   };
+}
+
+// A new secret key is no token; the legacy one is both.
+// https://supabase.com/docs/guides/api/api-keys (2026-11)
+function headersOf(key: string): Record<string, string> {
+  return key.startsWith("sb_") ? { apikey: key } : { apikey: key, authorization: `Bearer ${key}` };
 }
 
 // `details` of a violated constraint repeats the whole row, with what people wrote to each other.
