@@ -27,6 +27,9 @@ begin
     values (note_breaker_change.scope, clock_timestamp())
     on conflict on constraint breaker_resets_pkey do update set reset_at = excluded.reset_at;
     perform switchyard.end_holds(note_breaker_change.scope);
+    update switchyard.callback_endpoints e
+    set held_until = null
+    where e.held_until is not null and 'callback:' || e.id = note_breaker_change.scope;
     perform switchyard.ring_doorbell('wa-sender');
   else
     delete from switchyard.breaker_resets r where r.scope = note_breaker_change.scope;

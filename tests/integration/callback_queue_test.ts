@@ -290,6 +290,19 @@ Deno.test("a held endpoint is not read before its time, and a success ends a row
     assert.deepEqual([failure_count, failing_since], [0, null]);
   }));
 
+Deno.test("what an operator's reset lets go goes at once", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    const endpointId = await addEndpoint(sql, tenancy);
+    const neighbourId = await addEndpoint(sql, tenancy);
+    await emit(sql, [anEvent(tenancy)], NOW);
+    const ids = sql.json([endpointId, neighbourId]);
+    await sql`select switchyard_api.hold_callbacks(${ids}, ${later(MINUTE_MS)})`;
+    await sql`select switchyard_api.note_breaker_change(${`callback:${endpointId}`}, 'reset', '{}')`;
+    const claims = await claimCallbacks(sql, NOW);
+    assert.deepEqual(claims.map(({ endpoint_id }) => endpoint_id), [endpointId]);
+  }));
+
 Deno.test("a delivery that was not called for stays as it was, due when it says", () =>
   inFreshDatabase(async (sql) => {
     const tenancy = await createTenancy(sql);
