@@ -274,6 +274,7 @@ begin
     raise exception 'Cannot send message: %', case v_answer.outcome
         when 'insufficient_funds' then 'the wallet does not hold enough'
         when 'debt_outstanding' then 'the tenant owes money'
+        when 'spending_limit_reached' then 'the account has spent what it may in a day'
         when 'no_rate' then 'no rate card has a price for it'
         else v_answer.outcome end
       using errcode = '22023', detail = v_answer.detail::text;

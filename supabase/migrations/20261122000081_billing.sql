@@ -219,7 +219,7 @@ as $$
   ),
   first as (
     select * from answer
-    where outcome in ('insufficient_funds', 'debt_outstanding')
+    where outcome in ('insufficient_funds', 'debt_outstanding', 'spending_limit_reached')
     order by index
     limit 1
   )
@@ -239,7 +239,8 @@ as $$
   from first
   where not exists (
     select from answer
-    where outcome not in ('accepted', 'replayed', 'insufficient_funds', 'debt_outstanding'));
+    where outcome not in ('accepted', 'replayed', 'insufficient_funds', 'debt_outstanding',
+      'spending_limit_reached'));
 $$;
 
 -- Accepts all messages of a batch or none. What is refused for money is refused for all of them, under

@@ -104,6 +104,7 @@ function toAcceptance(one: z.output<typeof row>): Acceptance {
       return { outcome: one.outcome, closed_at: one.detail.closed_at };
     case "insufficient_funds":
     case "debt_outstanding":
+    case "spending_limit_reached":
     case "no_rate":
       return { outcome: "unpaid", unpaid: one };
   }

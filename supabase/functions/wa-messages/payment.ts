@@ -26,6 +26,17 @@ export const unpaidRows = [
   }),
   z.object({
     index: z.int(),
+    outcome: z.literal("spending_limit_reached"),
+    detail: z.object({
+      currency: z.string(),
+      needed_micros: micros,
+      limit_micros: micros,
+      spent_micros: micros,
+      resets_at: z.string().transform((time) => new Date(time).toISOString()),
+    }),
+  }),
+  z.object({
+    index: z.int(),
     outcome: z.literal("no_rate"),
     detail: z.object({ currency: z.string() }),
   }),
@@ -37,7 +48,7 @@ export type Unpaid = z.output<(typeof unpaidRows)[number]>;
 /** The members of a problem that says why a message was not paid for. */
 export interface UnpaidRefusal {
   status: number;
-  code: "insufficient_funds" | "debt_outstanding" | "no_rate";
+  code: Unpaid["outcome"];
   detail: string;
   [member: string]: unknown;
 }
@@ -70,6 +81,8 @@ export function refuseUnpaid(unpaid: Unpaid): UnpaidRefusal {
         owed_micros: String(owed_micros),
       };
     }
+    case "spending_limit_reached":
+      return spendingLimitReached(unpaid.detail);
     case "no_rate":
       return {
         status: 422,
@@ -99,6 +112,24 @@ function insufficientFunds(
     needed_micros: String(needed_micros),
     available_micros: String(available_micros),
     shortfall_micros: String(shortfall),
+  };
+}
+
+function spendingLimitReached(
+  { currency, needed_micros, limit_micros, spent_micros, resets_at }: Extract<
+    Unpaid,
+    { outcome: "spending_limit_reached" }
+  >["detail"],
+): UnpaidRefusal {
+  return {
+    status: 402,
+    code: "spending_limit_reached",
+    detail: "The account would spend more in a day than its limit.",
+    currency,
+    needed: microsToMinorCeil(needed_micros, currency),
+    limit: microsToMinorFloor(limit_micros, currency),
+    spent: microsToMinorCeil(spent_micros, currency),
+    resets_at,
   };
 }
 

@@ -39,9 +39,24 @@ Deno.test("a debt is 402 and says how much is owed", () => {
   assert.deepEqual([status, code, owed], [402, "debt_outstanding", 2]);
 });
 
+Deno.test("a day's limit is 402 and says what was spent and when it begins anew", () => {
+  const detail = {
+    currency: "USD",
+    needed_micros: "40001",
+    limit_micros: "5000000",
+    spent_micros: "4990000",
+    resets_at: "2026-12-02T00:00:00+00:00",
+  };
+  const { status, code, needed, limit, spent, resets_at } = refuseUnpaid(
+    unpaidRows[2].parse({ index: 0, outcome: "spending_limit_reached", detail }),
+  );
+  assert.deepEqual([status, code], [402, "spending_limit_reached"]);
+  assert.deepEqual([needed, limit, spent, resets_at], [5, 500, 499, "2026-12-02T00:00:00.000Z"]);
+});
+
 Deno.test("a market without a price is 422 and points at the recipient", () => {
   const refusal = refuseUnpaid(
-    unpaidRows[2].parse({ index: 0, outcome: "no_rate", detail: { currency: "USD" } }),
+    unpaidRows[3].parse({ index: 0, outcome: "no_rate", detail: { currency: "USD" } }),
   );
   assert.deepEqual([refusal.status, refusal.code], [422, "no_rate"]);
   assert.deepEqual(refusal.errors, [{ pointer: "/to", detail: "is in a market without a price" }]);
