@@ -97,6 +97,8 @@ export function functionEnvironment(
     WHATSAPP_GRAPH_URL: at.graphUrl,
     SWITCHYARD_ENCRYPTION_KEYS: keys.encryption_keys,
     SWITCHYARD_CALLBACK_ADDRESSES: "any",
+    WALLET_STRIPE_WEBHOOK_SECRET: `whsec_${keys.app_secret}`,
+    WALLET_TENANT_TOP_UPS: "allowed",
   };
 }
 

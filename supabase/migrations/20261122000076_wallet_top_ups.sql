@@ -68,20 +68,21 @@ begin
   select * into v_account from switchyard.wallet_accounts where id = v_account.id;
   select * into v_clearing from switchyard.wallet_accounts where id = v_clearing.id;
   v_answer := coalesce(
-    switchyard.answer_repeated_top_up(credit_payment.tenant_id, top_up),
+    switchyard.answer_repeated_top_up(credit_payment.tenant_id, top_up - 'event_at'),
     switchyard.refuse_change_of(v_account, v_amount),
     switchyard.refuse_change_of(v_clearing, -v_amount));
   if v_answer is not null then
     return v_answer;
   end if;
 
-  insert into switchyard.wallet_transfers (tenant_id, kind, payment_id, actor)
-  values (credit_payment.tenant_id, 'top_up', v_payment_id, credit_payment.actor)
+  insert into switchyard.wallet_transfers (tenant_id, kind, payment_id, actor, event_at)
+  values (credit_payment.tenant_id, 'top_up', v_payment_id, credit_payment.actor,
+          coalesce((top_up ->> 'event_at')::timestamptz, now()))
   on conflict (tenant_id, payment_id) where kind = 'top_up' do nothing
   returning id into v_id;
   -- The same payment for an account in another currency shares no lock with this one: it waits here.
   if v_id is null then
-    return switchyard.answer_repeated_top_up(credit_payment.tenant_id, top_up);
+    return switchyard.answer_repeated_top_up(credit_payment.tenant_id, top_up - 'event_at');
   end if;
   perform switchyard.post_entries(
     v_id, array[v_clearing.id, v_account.id], array[-v_amount, v_amount]);

@@ -178,6 +178,8 @@ begin
     union all
     select * from switchyard.find_broken_totals(check_wallet_invariants.at)
     union all
+    select * from switchyard.find_unapplied_notices(check_wallet_invariants.at)
+    union all
     select f.* from switchyard.find_broken_holds() f where since = '-infinity'
     union all
     select * from switchyard.find_broken_charges(

@@ -23,7 +23,14 @@ async function setup() {
   const log = createLog({ write: () => {}, now: () => 0, fields: {} });
   const instances = [1, 2].map(() => {
     const identify = createIdentify({ call: api.callRpc, keys });
-    const handler = createHandler({ call: api.callRpc, identify, countKeyError: () => {} });
+    const handler = createHandler({
+      call: api.callRpc,
+      identify,
+      countKeyError: () => {},
+      tenantsMayTopUp: true,
+      verifyStripe: null,
+      now: () => 0,
+    });
     return serve("wallet", handler, { log, now: () => 0 });
   });
 

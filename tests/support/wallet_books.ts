@@ -6,7 +6,7 @@ import type { Sql } from "./database.ts";
  * entries of an account are numbered from one without a gap, each with the balance after it; the
  * account says what its last entry says, holds what its open holds hold, and owes no more than it
  * may; a key that answered with a transfer has one, and no transfer lacks its key; a key keeps its
- * answer, or names the hold that tells it.
+ * answer, or names the hold that tells it; what a provider moved has its notice.
  */
 export async function assertBooksHold(sql: Sql): Promise<void> {
   const violations = await sql`
@@ -45,13 +45,22 @@ export async function assertBooksHold(sql: Sql): Promise<void> {
     union all
     select 'a transfer has a key and a key its transfer', coalesce(t.id::text, k.key)
     from (
-      select * from switchyard.wallet_transfers where kind in ('transfer', 'top_up')
+      select * from switchyard.wallet_transfers
+      where kind in ('transfer', 'top_up') and actor ->> 'kind' is distinct from 'provider'
     ) t
     full join (
       select * from switchyard.idempotency_keys
       where scope in ('wallet.transfer', 'wallet.topup') and response ->> 'outcome' = 'completed'
     ) k on k.resource_id = t.id
     where t.id is null or k.resource_id is null
+    union all
+    select 'what a provider credits or takes has its notice', t.id::text
+    from switchyard.wallet_transfers t
+    where t.kind in ('top_up', 'refund', 'dispute', 'correction')
+      and t.actor ->> 'kind' = 'provider'
+      and not exists (
+        select from switchyard.wallet_provider_events n
+        where n.detail ->> 'id' = t.id::text and n.outcome = 'completed')
     union all
     select 'a hold has captured what its captures say', h.id::text
     from switchyard.wallet_holds h

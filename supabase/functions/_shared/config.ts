@@ -33,6 +33,9 @@ const jsonWebKeys = z.string().optional().transform((value, context) => {
   return z.NEVER;
 });
 const appSecrets = z.string().transform(splitList).pipe(z.array(z.string()).min(1).max(2));
+const webhookSecrets = z.string().optional().transform((value) =>
+  value === undefined ? undefined : splitList(value)
+).pipe(z.array(z.string()).min(1).max(4).optional());
 const encryptionKeys = z.string().optional().transform((value, context) => {
   if (value === undefined) return undefined;
   const keys = splitList(value).map(parseEncryptionKey);
@@ -146,6 +149,16 @@ export const VARIABLES = {
     schema: integer(1, 9_999),
     about: "when fewer are due, claims are full again, 1 to the high depth",
     default: "100",
+  },
+  WALLET_STRIPE_WEBHOOK_SECRET: {
+    schema: webhookSecrets,
+    about:
+      "secrets that Stripe signs webhooks with (whsec_…), comma-separated; absent: /wallet/providers/stripe is not there",
+  },
+  WALLET_TENANT_TOP_UPS: {
+    schema: z.enum(["allowed", "refused"]).optional(),
+    about:
+      "allowed or refused: whether tenants may credit themselves by POST /wallet/topups; absent: until a Stripe secret is set",
   },
 } satisfies Record<string, Variable<unknown>>;
 

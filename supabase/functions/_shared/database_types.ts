@@ -25,6 +25,10 @@ export type Database = {
           "id": number;
         }[];
       };
+      "apply_provider_event": {
+        Args: { "at"?: string; "event": Json; "provider": string };
+        Returns: Json;
+      };
       "bump_cache_generation": { Args: { "actor": Json }; Returns: number };
       "cancel_message": {
         Args: { "at"?: string; "message_id": string; "tenant_id": string };

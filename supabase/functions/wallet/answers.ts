@@ -38,6 +38,11 @@ export function unknownAccount(): Response {
   return problem(404, "unknown_account", "The tenant has no such account.");
 }
 
+/** 403: here the operator and its payment provider credit accounts, nobody else. */
+export function topUpNotAllowed(): Response {
+  return problem(403, "forbidden", "Tenants do not credit themselves here: pay at the provider.");
+}
+
 /** 404 for a path that the wallet does not have. */
 export function noSuchAddress(): Response {
   return problem(404, "not_found", "The wallet has nothing at this address.");

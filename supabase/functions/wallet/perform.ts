@@ -20,6 +20,7 @@ export interface Admission {
   log: Log;
   /** Counts a key that was refused before the ledger saw it. */
   countKeyError: () => void;
+  mayTopUp: boolean;
 }
 
 /** Performs an operation once for its Idempotency-Key, and answers alike whenever it is asked again. */

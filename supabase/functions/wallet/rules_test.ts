@@ -27,7 +27,14 @@ function setup({ returns = found as unknown } = {}) {
   const caller = { kind: "tenant" as const, tenantId, role: "finance" as const, keyId: "key-1" };
   const identify = () => Promise.resolve({ ok: true as const, caller });
   const log = createLog({ write: () => {}, now: () => 0, fields: {} });
-  const handler = createHandler({ call, identify, countKeyError: () => {} });
+  const handler = createHandler({
+    call,
+    identify,
+    countKeyError: () => {},
+    tenantsMayTopUp: true,
+    verifyStripe: null,
+    now: () => 0,
+  });
   const answer = serve("wallet", handler, { log, now: () => 0 });
   const ask = (method: string, path: string, body?: unknown) =>
     answer(

@@ -11,28 +11,41 @@ import { openAccount, topUpAccount, transferFunds } from "./operations.ts";
 import type { Operation } from "./operations.ts";
 import { perform } from "./perform.ts";
 import type { Admission } from "./perform.ts";
+import { createProviderWebhook } from "./providers.ts";
+import type { ProviderDeps } from "./providers.ts";
 import { addRules } from "./rules.ts";
 import { readStatement } from "./statements.ts";
 
 const { UUID_PATTERN } = answers;
+const STRIPE_PATH = "/wallet/providers/stripe";
 
-export interface WalletDeps {
-  call: CallRpc;
+export interface WalletDeps extends ProviderDeps {
   identify: Identify;
   /** Counts, in its own time, a key that was refused before the ledger saw it. */
   countKeyError: () => void;
+  /** Whether tenants may credit themselves, or the operator and its payment provider alone. */
+  tenantsMayTopUp: boolean;
 }
 
 type Fields = Record<string, unknown>;
 
 /** The wallet: changes under an idempotency key, each made once, and a look at an account. */
-export function createHandler({ call, identify, countKeyError }: WalletDeps): Handler {
-  const routes = createRoutes(call);
-  return async (request, { log }) => {
+export function createHandler(deps: WalletDeps): Handler {
+  const { identify, countKeyError, tenantsMayTopUp } = deps;
+  const routes = createRoutes(deps.call);
+  const hearStripe = createProviderWebhook(deps);
+  return async (request, context) => {
+    if (new URL(request.url).pathname === STRIPE_PATH) return await hearStripe(request, context);
     const admitted = await admitToTenant(identify, request, "use_wallet");
     if (!admitted.ok) return admitted.response;
-    const actor = actorOf(admitted.caller);
-    return await routes.fetch(request, { tenantId: admitted.tenantId, actor, log, countKeyError });
+    const { tenantId, caller } = admitted;
+    return await routes.fetch(request, {
+      tenantId,
+      actor: actorOf(caller),
+      log: context.log,
+      countKeyError,
+      mayTopUp: tenantsMayTopUp || caller.kind === "secret",
+    });
   };
 }
 
@@ -45,7 +58,13 @@ function createRoutes(call: CallRpc): Hono<{ Bindings: Admission }> {
 
   post("/accounts", openAccount);
   post("/transfer", transferFunds);
-  post("/topups", topUpAccount);
+  routes.post(
+    "/topups",
+    (c) =>
+      c.env.mayTopUp
+        ? perform(call, topUpAccount, c.req.raw, c.env, {})
+        : answers.topUpNotAllowed(),
+  );
   post("/holds", createPlaceHold(createPlaceWalletHold(call)));
   routes.post(
     `/holds/:holdId{${UUID_PATTERN}}/capture`,

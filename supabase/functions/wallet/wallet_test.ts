@@ -29,7 +29,9 @@ const moved = {
 const movedBody =
   `{"id":"transfer-1","status":"completed","sourceAccountId":"${source}","destinationAccountId":"${destination}","amount":100,"currency":"USD"}`;
 
-function setup({ caller = finance, returns = moved as unknown } = {}) {
+function setup(
+  { caller = finance, returns = moved as unknown, tenantsMayTopUp = true } = {},
+) {
   const calls: { name: string; args: Record<string, unknown> }[] = [];
   const lines: string[] = [];
   const call = ((name: string, args: Record<string, unknown>) => {
@@ -40,7 +42,14 @@ function setup({ caller = finance, returns = moved as unknown } = {}) {
   const log = createLog({ write: (line) => lines.push(line), now: () => 0, fields: {} });
   let keyErrors = 0;
   const countKeyError = () => void keyErrors++;
-  const handler = createHandler({ call, identify, countKeyError });
+  const handler = createHandler({
+    call,
+    identify,
+    countKeyError,
+    tenantsMayTopUp,
+    verifyStripe: null,
+    now: () => 0,
+  });
   const answer = serve("wallet", handler, { log, now: () => 0 });
   const ask = (method: string, path: string, body?: unknown, headers: HeadersInit = {}) =>
     answer(
@@ -398,6 +407,15 @@ Deno.test("a secret caller acts for the tenant that it names, and for none witho
   assert.deepEqual(unnamed.calls, []);
 });
 
+Deno.test("where tenants may not credit themselves, a secret caller may", async () => {
+  const tenant = setup({ tenantsMayTopUp: false });
+  assert.equal((await tenant.ask("POST", "/topups", validTopUp)).status, 403);
+  assert.deepEqual(tenant.calls, []);
+  const secret = setup({ tenantsMayTopUp: false, caller: { kind: "secret", tenantId } });
+  await secret.ask("POST", "/topups", validTopUp);
+  assert.equal(secret.calls[0]?.name, "top_up_account");
+});
+
 const addresses: [method: string, path: string, status: number, allow: string | null][] = [
   ["GET", "/transfer", 405, "POST"],
   ["DELETE", "/accounts", 405, "POST"],
@@ -411,6 +429,7 @@ const addresses: [method: string, path: string, status: number, allow: string | 
   ["GET", `/accounts/${source}/alerts`, 405, "PUT"],
   ["POST", `/accounts/${source}/top-up`, 405, "PUT, DELETE"],
   ["PUT", "/accounts/none/limits", 404, null],
+  ["POST", "/providers/stripe", 404, null],
   ["GET", "/elsewhere", 404, null],
   ["POST", "/transfer/more", 404, null],
 ];
