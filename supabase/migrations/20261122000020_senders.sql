@@ -41,13 +41,15 @@ create index if not exists senders_business_account_id on switchyard.senders (bu
 -- The two shares of a sender's rate. next_slot_at says when its next message may go and moves forward
 -- with every acceptance; head_due_at says when the first message of its backlog is due, or earlier, so
 -- that looking for work costs nothing for those who have none or are held back. appended counts what
--- came into the backlog: who recomputes the head sees by it that somebody was quicker.
+-- came into the backlog: who recomputes the head sees by it that somebody was quicker. served_at says
+-- when it was claimed from last: where not all can be at once, they take turns.
 create table if not exists switchyard.sender_lanes (
   sender_id uuid not null references switchyard.senders (id) on delete cascade,
   share text not null,
   next_slot_at timestamptz not null default '-infinity',
   head_due_at timestamptz not null default 'infinity',
   appended bigint not null default 0,
+  served_at timestamptz not null default '-infinity',
   primary key (sender_id, share),
   constraint share_is_known check (share in ('urgent', 'other'))
 ) with (fillfactor = 50);

@@ -2,7 +2,8 @@
 -- time. The lease is the message's entry in pgmq, which lives no longer than the call.
 -- Locks nothing. Undo: drop the functions below.
 
--- Finds the lanes that have something due, the urgent ones first and then whoever has waited longest.
+-- Finds the lanes that have something due, the urgent ones first and then whoever was claimed from
+-- longest ago: however old the backlogs of others are, a newcomer waits for one round of them at most.
 -- Paused and held senders and suspended tenants are passed over without reading one of their messages.
 create or replace function switchyard.find_due_lanes(at timestamptz, most integer)
 returns switchyard.sender_lanes[]
@@ -17,15 +18,15 @@ as $$
     where l.head_due_at <= find_due_lanes.at
       and s.status = 'active' and coalesce(s.held_until, '-infinity') <= find_due_lanes.at
       and t.status = 'active'
-    order by l.share = 'urgent' desc, l.head_due_at
+    order by l.share = 'urgent' desc, l.served_at, l.head_due_at
     limit most
   );
 $$;
 
 -- Lets the heads of lanes follow what is left in their backlog. A lane into which something came since
 -- it was read, or which somebody is changing, keeps its head, which is early at worst: a claim waits for
--- no lane, and so for nobody who waits for its messages.
-create or replace function switchyard.follow_heads(lanes switchyard.sender_lanes[])
+-- no lane, and so for nobody who waits for its messages. They have had their turn.
+create or replace function switchyard.follow_heads(lanes switchyard.sender_lanes[], at timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -40,20 +41,21 @@ begin
 
   -- Apart from the lock: it sees what was committed before that.
   update switchyard.sender_lanes l
-  set head_due_at = coalesce((
-    select m.due_at from switchyard.messages m
-    where m.sender_id = seen.sender_id and m.share = seen.share
-      and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
-    order by m.due_at, m.accepted_no
-    limit 1), 'infinity')
+  set served_at = follow_heads.at,
+    head_due_at = case when l.appended <> seen.appended then l.head_due_at else coalesce((
+      select m.due_at from switchyard.messages m
+      where m.sender_id = seen.sender_id and m.share = seen.share
+        and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
+      order by m.due_at, m.accepted_no
+      limit 1), 'infinity') end
   from unnest(v_free) free
   join unnest(lanes) seen on seen.sender_id = free.sender_id and seen.share = free.share
-  where l.sender_id = free.sender_id and l.share = free.share and l.appended = seen.appended;
+  where l.sender_id = free.sender_id and l.share = free.share;
 end;
 $$;
 
--- Takes what is due in these lanes, an equal part of most from each, so that nobody's backlog stands
--- before another's, and of each pair the first only: the others wait their turn and cost nothing
+-- Takes what is due in these lanes, an equal part of most from each and of all the first before the
+-- second of any, so that nobody's backlog stands before another's, and of each pair the first only: the others wait their turn and cost nothing
 -- meanwhile. What has expired ends here. The rest is ready, in the order in which it is to go.
 create or replace function switchyard.take_due(
   lanes switchyard.sender_lanes[], most integer, at timestamptz, out ready uuid[], out expired uuid[]
@@ -65,21 +67,25 @@ declare
   v_due uuid[];
 begin
   select
-    array_agg(due.id order by lane.nth, due.due_at, due.accepted_no)
-      filter (where due.expires_at > take_due.at),
-    array_agg(due.id) filter (where due.expires_at <= take_due.at)
+    array_agg(taken.id order by taken.place, taken.nth)
+      filter (where taken.expires_at > take_due.at),
+    array_agg(taken.id) filter (where taken.expires_at <= take_due.at)
   into v_due, expired
-  from unnest(lanes) with ordinality as lane (
-    sender_id, share, next_slot_at, head_due_at, appended, nth)
-  cross join lateral (
-    select m.id, m.expires_at, m.due_at, m.accepted_no from switchyard.messages m
-    where m.sender_id = lane.sender_id and m.share = lane.share
-      and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
-      and m.due_at <= take_due.at
-    order by m.due_at, m.accepted_no
-    limit ceil(most::numeric / cardinality(lanes))
-    for no key update skip locked
-  ) due;
+  from (
+    select due.id, due.expires_at, lane.nth,
+      row_number() over (partition by lane.nth order by due.due_at, due.accepted_no) as place
+    from unnest(lanes) with ordinality as lane (
+      sender_id, share, next_slot_at, head_due_at, appended, served_at, nth)
+    cross join lateral (
+      select m.id, m.expires_at, m.due_at, m.accepted_no from switchyard.messages m
+      where m.sender_id = lane.sender_id and m.share = lane.share
+        and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
+        and m.due_at <= take_due.at
+      order by m.due_at, m.accepted_no
+      limit ceil(most::numeric / cardinality(lanes))
+      for no key update skip locked
+    ) due
+  ) taken;
   perform switchyard.expire_messages(expired, take_due.at) where expired is not null;
   select h.kept, expired || h.ended into v_due, expired
   from switchyard.hold_back(v_due, take_due.at) h;
@@ -167,7 +173,7 @@ begin
   select t.ready, t.expired into v_ready, v_expired
   from switchyard.take_due(v_lanes, batch, claim_messages.at) t;
   if v_ready is null then
-    perform switchyard.follow_heads(v_lanes);
+    perform switchyard.follow_heads(v_lanes, claim_messages.at);
     perform switchyard.follow_charges(v_expired, claim_messages.at) where v_expired is not null;
     return;
   end if;
@@ -189,7 +195,7 @@ begin
   select m.id, m.attempt_count, claim_messages.worker, claim_messages.at
   from switchyard.messages m
   where m.id = any (v_ready);
-  perform switchyard.follow_heads(v_lanes);
+  perform switchyard.follow_heads(v_lanes, claim_messages.at);
   perform switchyard.follow_charges(v_expired, claim_messages.at) where v_expired is not null;
 
   -- Not in the query below, where it would be counted again for every row.
