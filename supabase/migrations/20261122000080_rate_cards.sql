@@ -13,13 +13,14 @@ create table if not exists switchyard.rate_cards (
   constraint name_has_1_to_200_characters check (char_length(name) between 1 and 200)
 );
 
--- Which market a phone number belongs to: that of the longest prefix which it begins with. The empty
--- prefix is of all numbers that no other has.
+-- Which market a recipient belongs to: that of the longest prefix which the number begins with, or of
+-- the country with which a business-scoped user id does. The empty prefix is of all that no other has.
 create table if not exists switchyard.market_prefixes (
   prefix text primary key,
   market text not null,
   rate_card_id bigint not null references switchyard.rate_cards (id),
-  constraint prefix_has_at_most_7_digits check (prefix ~ '^([1-9][0-9]{0,6})?$'),
+  constraint prefix_has_at_most_7_digits_or_names_a_country
+    check (prefix ~ '^([1-9][0-9]{0,6}|[A-Z]{2})?$'),
   constraint market_has_1_to_100_characters check (char_length(market) between 1 and 100)
 );
 create index if not exists market_prefixes_market on switchyard.market_prefixes (market);
@@ -46,7 +47,7 @@ alter table switchyard.rate_cards enable row level security;
 alter table switchyard.market_prefixes enable row level security;
 alter table switchyard.rates enable row level security;
 
--- The market of a recipient in E.164; null when no prefix is known for it.
+-- The market of a number in E.164 or of a user id; null when no prefix is known for it.
 create or replace function switchyard.market_of(recipient text)
 returns text
 language sql
@@ -54,8 +55,10 @@ stable
 set search_path = ''
 as $$
   select p.market from switchyard.market_prefixes p
-  where p.prefix = any (array(
-    select substr(recipient, 2, length) from generate_series(0, 7) as length))
+  where p.prefix = any (
+    case when recipient like '+%'
+      then array(select substr(recipient, 2, length) from generate_series(0, 7) as length)
+      else array[left(recipient, 2), ''] end)
   order by length(p.prefix) desc
   limit 1;
 $$;

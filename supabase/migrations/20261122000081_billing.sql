@@ -222,21 +222,27 @@ as $$
     where outcome in ('insufficient_funds', 'debt_outstanding', 'spending_limit_reached')
     order by index
     limit 1
+  ),
+  together as (
+    select
+      sum((coalesce(a.detail #> '{hold,amount_micros}', a.detail -> 'needed_micros')
+        ->> 0)::bigint) as needed,
+      coalesce(sum((a.detail #>> '{hold,amount_micros}')::bigint)
+        filter (where a.outcome = 'accepted' and a.index < first.index), 0) as taken_before
+    from answer a
+    cross join first
+    where a.outcome in ('accepted', 'insufficient_funds', 'spending_limit_reached')
   )
   select jsonb_build_object('outcome', first.outcome) || case
-    when first.outcome <> 'insufficient_funds' or first.detail ? 'of_batch' then first.detail
-    else first.detail || jsonb_build_object('of_batch', true,
-      'needed_micros', (
-        select sum((coalesce(a.detail #> '{hold,amount_micros}', a.detail -> 'needed_micros')
-          ->> 0)::bigint)::text
-        from answer a
-        where a.outcome in ('accepted', 'insufficient_funds')),
-      'available_micros', ((first.detail ->> 'available_micros')::bigint + coalesce((
-        select sum((a.detail #>> '{hold,amount_micros}')::bigint)
-        from answer a
-        where a.outcome = 'accepted' and a.index < first.index), 0))::text)
+    when first.outcome = 'debt_outstanding' or first.detail ? 'of_batch' then first.detail
+    else first.detail || jsonb_strip_nulls(jsonb_build_object('of_batch', true,
+      'needed_micros', together.needed::text,
+      'available_micros',
+        ((first.detail ->> 'available_micros')::bigint + together.taken_before)::text,
+      'spent_micros', ((first.detail ->> 'spent_micros')::bigint - together.taken_before)::text))
   end
   from first
+  cross join together
   where not exists (
     select from answer
     where outcome not in ('accepted', 'replayed', 'insufficient_funds', 'debt_outstanding',

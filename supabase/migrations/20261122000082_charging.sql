@@ -224,7 +224,8 @@ begin
 end;
 $$;
 
--- Gives back what holds still hold. They and their accounts are locked already.
+-- Gives back what holds still hold, and to the limit of the day on which they were placed. They and
+-- their accounts are locked already.
 create or replace function switchyard.release_holds(hold_ids uuid[], at timestamptz)
 returns void
 language sql
@@ -236,10 +237,13 @@ as $$
         released_micros = h.amount_micros - h.captured_micros,
         resolved_at = release_holds.at
     where h.id = any (hold_ids) and h.status = 'open'
-    returning h.account_id, h.released_micros
+    returning h.account_id, h.released_micros, (h.created_at at time zone 'UTC')::date as placed_on
   )
   update switchyard.wallet_accounts a
-  set held_micros = a.held_micros - back.total
+  set held_micros = a.held_micros - back.total,
+      spent_micros = greatest(a.spent_micros - coalesce((
+        select sum(r.released_micros)::bigint from released r
+        where r.account_id = a.id and r.placed_on = a.spent_on), 0), 0)
   from (
     select account_id, sum(released_micros)::bigint as total from released group by account_id
   ) back
@@ -336,7 +340,9 @@ as $$
       array_agg(p.message_id order by again.place) as ids,
       array_agg(p.amount_micros order by again.place) as amounts,
       max(case when switchyard.refuse_debtor(a.tenant_id, a.currency) is null
-        then switchyard.available_micros(a) else 0 end) as available_micros
+        then least(switchyard.available_micros(a),
+          a.day_limit_micros - switchyard.spent_today(a, find_uncovered.at))
+        else 0 end) as available_micros
     from switchyard.price_again(message_ids, find_uncovered.at) p
     join unnest(message_ids) with ordinality as again (id, place) on again.id = p.message_id
     join switchyard.wallet_accounts a on a.id = p.account_id

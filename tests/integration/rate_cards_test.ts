@@ -111,9 +111,12 @@ Deno.test("two prices can never hold at one time, whoever writes them", async ()
   );
 });
 
-Deno.test("a number belongs to the market of its longest prefix", async () => {
+Deno.test("a number belongs to the market of its longest prefix, a user id to its country's", async () => {
   const { database, sql } = await setup();
   await using _ = database;
+  const german = onePrice(1, "2027-01-01T00:00:00Z");
+  german.rows[0]!.prefixes = ["49", "DE"];
+  await importCard(sql, german, { at: NOW });
   const rows = ["1", "1809", "44"].map((prefix, index) => ({
     ...aCard().rows[0]!,
     line: index + 2,
@@ -127,6 +130,8 @@ Deno.test("a number belongs to the market of its longest prefix", async () => {
     "+447700900123": "market 44",
     "+4915112345678": "Germany",
     "+33612345678": "Other",
+    "DE.13491208655302741918": "Germany",
+    "FR.13491208655302741918": "Other",
   };
   for (const [number, market] of Object.entries(numbers)) {
     const [row] = await sql`select switchyard.market_of(${number}) as market`;

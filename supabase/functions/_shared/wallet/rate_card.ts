@@ -27,7 +27,7 @@ const OPTIONAL = ["prefixes", "valid_from", "valid_to"];
 export interface RateRow {
   line: number;
   market: string;
-  /** Digits that numbers of the market begin with; the empty one is of all numbers left over. */
+  /** What numbers, or user ids, of the market begin with; the empty one is of all left over. */
   prefixes: string[];
   currency: string;
   category: string;
@@ -45,6 +45,8 @@ export interface CardFault {
 
 export type ParsedCard = { ok: true; rows: RateRow[] } | { ok: false; faults: CardFault[] };
 
+/** A calling code with what follows of an area, or the country with which a user id begins. */
+const PREFIX = /^([1-9]\d{0,6}|[A-Z]{2})?$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 
 const moment = z.string().transform((written, context) => {
@@ -60,8 +62,10 @@ const moment = z.string().transform((written, context) => {
 const prefixes = z.string().transform((written, context) => {
   const found = written.split(/[\s;]+/).filter((prefix) => prefix !== "")
     .map((prefix) => prefix === "*" ? "" : prefix.replace(/^\+/, ""));
-  if (found.every((prefix) => /^([1-9]\d{0,6})?$/.test(prefix))) return [...new Set(found)];
-  context.addIssue("must be calling codes such as 49 or 1 809, or * for all others");
+  if (found.every((prefix) => PREFIX.test(prefix))) return [...new Set(found)];
+  context.addIssue(
+    "must be calling codes such as 49, country codes such as DE, or * for all others",
+  );
   return z.NEVER;
 });
 

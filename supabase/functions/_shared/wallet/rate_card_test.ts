@@ -15,7 +15,9 @@ const row = (overrides: Record<string, string> = {}) =>
   }).join(",");
 
 Deno.test("a card is read with its prices in micro-units", () => {
-  const parsed = parseRateCard([HEADER, row(), "", row({ prefixes: '"1 +1809;*"' })].join("\r\n"));
+  const parsed = parseRateCard(
+    [HEADER, row(), "", row({ prefixes: '"1 +1809;DE *"' })].join("\r\n"),
+  );
   assert.ok(parsed.ok);
   assert.deepEqual(parsed.rows[0], {
     line: 2,
@@ -27,7 +29,7 @@ Deno.test("a card is read with its prices in micro-units", () => {
     valid_from: "2027-01-01T00:00:00.000Z",
     valid_to: null,
   });
-  assert.deepEqual([parsed.rows[1]?.line, parsed.rows[1]?.prefixes], [4, ["1", "1809", ""]]);
+  assert.deepEqual([parsed.rows[1]?.line, parsed.rows[1]?.prefixes], [4, ["1", "1809", "DE", ""]]);
 });
 
 Deno.test("columns come in any order, and those that are not needed may be left out", () => {
@@ -59,7 +61,7 @@ const faulty: [label: string, csv: string, line: number, field: string][] = [
   ["an unknown currency", `${HEADER}\n${row({ currency: "XXX" })}`, 2, "currency"],
   ["an unknown category", `${HEADER}\n${row({ category: "markting" })}`, 2, "category"],
   ["no market", `${HEADER}\n${row({ market: "" })}`, 2, "market"],
-  ["a prefix that is none", `${HEADER}\n${row({ prefixes: "DE" })}`, 2, "prefixes"],
+  ["a prefix that is none", `${HEADER}\n${row({ prefixes: "DEU" })}`, 2, "prefixes"],
   ["a date that is none", `${HEADER}\n${row({ valid_from: "2027-02-30" })}`, 2, "valid_from"],
   ["an end before the beginning", `${HEADER}\n${row({ valid_to: "2026-12-31" })}`, 2, "valid_to"],
 ];
