@@ -263,7 +263,7 @@ const refusedBefore: [
       pointers: ["/interactive/action/buttons/0/reply/title"],
     },
   ],
-  ["to a user id", breakExample("text", "/to", "DE.13491208655302741918"), {
+  ["to what is neither a number nor a user id", breakExample("text", "/to", "nobody"), {
     "idempotency-key": "k",
   }, { status: 422, code: "invalid_message", pointers: ["/to"] }],
 ];
