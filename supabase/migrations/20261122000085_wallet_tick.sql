@@ -182,6 +182,9 @@ begin
     union all
     select f.* from switchyard.find_broken_holds() f where since = '-infinity'
     union all
+    select f.* from switchyard.find_broken_seals(0, 9223372036854775806) f
+    where since = '-infinity'
+    union all
     select * from switchyard.find_broken_charges(
       check_wallet_invariants.since, check_wallet_invariants.at)
     union all

@@ -538,6 +538,10 @@ export type Database = {
         };
         Returns: Json;
       };
+      "verify_wallet": {
+        Args: { "after_id"?: number; "checkpoint_limit"?: number };
+        Returns: Json;
+      };
     };
     Enums: {
       [_ in never]: never;

@@ -24,6 +24,7 @@ import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
 import { listQuarantine, replayQuarantine } from "./quarantine.ts";
 import { importRateCard, listRates } from "./rate_cards.ts";
 import { addSender, createTenant, rotateCredential } from "./tenants.ts";
+import { verifyWallet } from "./wallet.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -64,6 +65,7 @@ export function createHandler(deps: AdminDeps): Handler {
     GET: may("read_settings", listRates),
     POST: may("run_platform", importRateCard),
   });
+  route(router, "/wallet/verify", { POST: may("run_platform", verifyWallet) });
   route(router, "/cache/stats", { GET: may("run_platform", tellCacheStatistics) });
   route(router, "/cache/clear", { POST: may("run_platform", clearCache) });
   route(router, "/cache/invalidate", { POST: may("run_platform", invalidateCache) });

@@ -27,6 +27,14 @@ const statement = z.object({
   to: instant.nullable(),
   opening_micros: micros,
   closing_micros: micros,
+  /** Of the ledger's log, covering every entry of the page; null until it is sealed. */
+  checkpoint: z.object({
+    id: z.int(),
+    sealed_at: instant,
+    hash: z.string(),
+    sequence: z.int(),
+    account_hash: z.string(),
+  }).nullable(),
   next_sequence: z.int().nullable(),
   entries: z.array(entry),
 });
@@ -73,6 +81,13 @@ export function statementToJson(page: Statement): Record<string, unknown> {
       amount_micros: String(entry.amount_micros),
       balance_micros: String(entry.balance_micros),
     })),
+    checkpoint: page.checkpoint && {
+      id: page.checkpoint.id,
+      sealedAt: page.checkpoint.sealed_at,
+      hash: page.checkpoint.hash,
+      sequence: page.checkpoint.sequence,
+      accountHash: page.checkpoint.account_hash,
+    },
     next_cursor: page.next_sequence === null ? null : String(page.next_sequence),
   };
 }
@@ -108,8 +123,17 @@ export function statementToCsv(page: Statement): string {
       page.currency,
     ]),
     balance("closing", page.closing_micros),
+    ...(page.checkpoint ? [describeCheckpoint(page.checkpoint)] : []),
   ];
   return rows.map((cells) => `${cells.map(quoteCell).join(",")}\r\n`).join("");
+}
+
+// In the columns that there are: how far it reaches, when it was made, its number and its hashes.
+function describeCheckpoint(
+  { id, sealed_at, hash, sequence, account_hash }: NonNullable<Statement["checkpoint"]>,
+): string[] {
+  const reference = `${id} ${hash} ${account_hash}`;
+  return [String(sequence), sealed_at, "", "checkpoint", "", "", "", reference, "", "", ""];
 }
 
 function describeEntry(entry: Entry): string[] {

@@ -2,7 +2,19 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { parseStatement, type Statement, statementToCsv, statementToJson } from "./statement.ts";
 
-function aStatement(amounts: number[], { opening = 0, reference = null as string | null } = {}) {
+const sealed = {
+  id: 7,
+  sealed_at: "2026-12-01T12:01:00+00:00",
+  hash: "ab".repeat(32),
+  sequence: 12,
+  account_hash: "cd".repeat(32),
+};
+
+function aStatement(
+  amounts: number[],
+  { opening = 0, reference = null as string | null, checkpoint = null as typeof sealed | null } =
+    {},
+) {
   let balance = opening;
   const page = parseStatement({
     outcome: "found",
@@ -26,6 +38,7 @@ function aStatement(amounts: number[], { opening = 0, reference = null as string
       balance_micros: String(balance += amount),
     })),
     closing_micros: String(balance),
+    checkpoint,
     next_sequence: null,
   });
   assert.equal(page.outcome, "found");
@@ -80,3 +93,20 @@ for (const [text, cell] of cells) {
     assert.ok(csv.includes(`,${cell},0.000001,`));
   });
 }
+
+Deno.test("a statement carries the checkpoint that covers it, in JSON and as the last row of the CSV", () => {
+  const page = aStatement([5], { checkpoint: sealed });
+  assert.deepEqual(statementToJson(page).checkpoint, {
+    id: 7,
+    sealedAt: "2026-12-01T12:01:00.000Z",
+    hash: sealed.hash,
+    sequence: 12,
+    accountHash: sealed.account_hash,
+  });
+  const rows = statementToCsv(page).trimEnd().split("\r\n");
+  assert.equal(
+    rows.at(-1),
+    `12,2026-12-01T12:01:00.000Z,,checkpoint,,,,7 ${sealed.hash} ${sealed.account_hash},,,`,
+  );
+  assert.equal(statementToJson(aStatement([5])).checkpoint, null);
+});

@@ -86,6 +86,7 @@ as $$
         'name', page.name, 'from', nullif(from_at, '-infinity'), 'to', nullif(to_at, 'infinity'),
         'opening_micros', switchyard.balance_after(page.id, page.start)::text,
         'closing_micros', switchyard.balance_after(page.id, page.last_sequence)::text,
+        'checkpoint', switchyard.tell_checkpoint(page.id, greatest(page.last_sequence, 1)),
         'next_sequence', case when page.last_sequence < page.stop then page.last_sequence end,
         'entries', (
           select coalesce(jsonb_agg(switchyard.tell_entry(e) order by e.sequence), '[]')
