@@ -7,8 +7,8 @@ import {
   APP_SECRET,
   type Contender,
   startBenchDataApi,
+  startFunction,
   startPeer,
-  startWebhook,
 } from "./webhook_contenders.ts";
 import { buildWebhooks, sendAll, sendAtRate } from "./webhook_load.ts";
 
@@ -33,7 +33,7 @@ export const bench: Bench = {
       buildWebhooks({ count, secret: APP_SECRET, phoneNumberIds, path: PATH });
 
     await using dataApi = await startBenchDataApi(database.url);
-    await using webhook = await startWebhook(dataApi.url);
+    await using webhook = await startFunction("wa-webhook", dataApi.url);
     await using oneRpc = await startPeer("one_rpc", dataApi.url);
     await using nothing = await startPeer("nothing", dataApi.url);
     const contenders = { wa_webhook: webhook, one_rpc: oneRpc, nothing };

@@ -35,16 +35,19 @@ export async function startBenchDataApi(databaseUrl: string) {
   };
 }
 
-/** The real wa-webhook, as the platform runs it: the same flags, rights, memory and import map. */
-export async function startWebhook(supabaseUrl: string): Promise<Contender> {
+/** A real function, as the platform runs it: the same flags, rights, memory and import map. */
+export async function startFunction(
+  name: "wa-webhook" | "wa-inbound",
+  supabaseUrl: string,
+): Promise<Contender> {
   const configs = await readFunctionConfigs({
     configPath: `${PROJECT}config.toml`,
     functionsDir: `${PROJECT}functions`,
   });
   let pid = 0;
   const fn = superviseFunction({
-    label: "wa-webhook",
-    config: configs.find(({ name }) => name === "wa-webhook")!,
+    label: name,
+    config: configs.find((config) => config.name === name)!,
     env: {
       SUPABASE_URL: supabaseUrl,
       SUPABASE_SECRET_KEYS: JSON.stringify({ default: KEYS.secretKey }),
@@ -59,8 +62,16 @@ export async function startWebhook(supabaseUrl: string): Promise<Contender> {
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   });
   const answer = await fn.settled();
-  if (answer.kind === "boot_failed") throw new Error(`wa-webhook does not start: ${answer.said}`);
+  if (answer.kind === "boot_failed") throw new Error(`${name} does not start: ${answer.said}`);
   return { url: answer.url, pid, [Symbol.asyncDispose]: () => fn.stop() };
+}
+
+/** POST /wa-inbound with the secret key: one drain, answered when it is over. */
+export async function drainOnce({ url }: Contender): Promise<{ applied: number }> {
+  const headers = { apikey: KEYS.secretKey };
+  const response = await fetch(`${url}/wa-inbound`, { method: "POST", headers });
+  if (!response.ok) throw new Error(`wa-inbound: ${response.status} ${await response.text()}`);
+  return await response.json();
 }
 
 /** What wa-webhook is compared with. */

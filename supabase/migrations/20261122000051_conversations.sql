@@ -226,8 +226,10 @@ begin
   perform switchyard.free_conversations(v_keys, apply_events.at) where v_keys is not null;
   perform switchyard.follow_charges(v_messages, apply_events.at) where v_messages is not null;
 
+  -- Not by containment, which would compare each item with every other.
   return query
-  select (i ->> 'id')::bigint, coalesce(v_items, '[]') @> jsonb_build_array(i)
+  select (i ->> 'id')::bigint, (i ->> 'id', i ->> 'attempt') in (
+    select a ->> 'id', a ->> 'attempt' from jsonb_array_elements(v_items) a)
   from jsonb_array_elements(items) i;
 end;
 $$;

@@ -94,7 +94,7 @@ begin
   perform switchyard.adopt_events_of(s, 1000)
   from switchyard.senders s
   where s.created_at > inbound_tick.at - interval '1 day';
-  perform switchyard.prune_inbound_events(inbound_tick.at, 5000);
+  perform switchyard.prune_inbound_events(inbound_tick.at, 20000);
   perform switchyard.account_tick(inbound_tick.at);
 end;
 $$;
