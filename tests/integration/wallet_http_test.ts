@@ -116,6 +116,26 @@ Deno.test("over HTTP two hundred transfers with twenty keys have twenty effects"
   await assertBooksHold(platform.database.sql);
 });
 
+Deno.test("over HTTP two hundred holds with forty keys are forty, those that fit, each with its own answer", async () => {
+  await using platform = await setup();
+  const { ask, open, available } = await platform.createCaller();
+  const account = await open(30);
+  const answers = await Promise.all(Array.from({ length: 200 }, async (_, index) => {
+    const key = `hold-of-the-test-${index % 40}`;
+    const hold = { accountId: account, amount: 1, currency: "USD" };
+    const response = await ask("POST", "/holds", hold, key);
+    const replayed = response.headers.get("idempotent-replayed") === "true";
+    return { key, status: response.status, replayed, bytes: await response.text() };
+  }));
+  const first = answers.filter(({ replayed }) => !replayed);
+  assert.equal(first.length, 40);
+  assert.equal(first.filter(({ status }) => status === 201).length, 30);
+  assert.equal(first.filter(({ status }) => status === 402).length, 10);
+  assert.equal(new Set(answers.map(({ key, bytes }) => key + bytes)).size, 40);
+  assert.equal(await available(account), 0);
+  await assertBooksHold(platform.database.sql);
+});
+
 Deno.test("over HTTP a refusal for lack of funds is told again, byte for byte", async () => {
   await using platform = await setup();
   const { ask, open } = await platform.createCaller();

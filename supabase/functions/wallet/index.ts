@@ -4,6 +4,7 @@ import { connectProject, PROJECT_VARIABLES } from "../_shared/project.ts";
 import { runtime } from "../_shared/runtime.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import { createStripeVerifier } from "../_shared/wallet/stripe_signature.ts";
+import { retryLostRaces } from "./lost_races.ts";
 import { createHandler } from "./wallet.ts";
 
 const config = readConfig(runtime.env, [
@@ -21,6 +22,7 @@ const log = createLog({
 
 const handler = createHandler({
   ...project,
+  call: retryLostRaces(project.call, runtime),
   now: runtime.now,
   verifyStripe: stripeSecrets ? createStripeVerifier(stripeSecrets) : null,
   // Whoever is told of payments by a provider needs nobody to say that they have paid.
