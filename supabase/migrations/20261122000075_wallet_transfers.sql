@@ -162,5 +162,74 @@ begin
 end;
 $$;
 
+-- Moves money several times, in the order given, all of it or none: the first that is refused takes the
+-- others back, and is named by its place and why.
+create or replace function switchyard.move_linked_funds(
+  tenant_id uuid, transfers jsonb, actor jsonb, at timestamptz
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_leg record;
+  v_answer jsonb;
+  v_answers jsonb := '[]';
+begin
+  if jsonb_array_length(transfers) not between 1 and 100 then
+    raise exception 'Cannot move % linked legs: from 1 to 100 at once', jsonb_array_length(transfers)
+      using errcode = 'program_limit_exceeded';
+  end if;
+  -- All accounts in one order before the first leg, or two chains could wait for each other.
+  perform switchyard.lock_wallet_accounts(array(
+    select a.id from switchyard.wallet_accounts a
+    where a.tenant_id = move_linked_funds.tenant_id and a.id in (
+      select (t.leg ->> side.name)::uuid
+      from jsonb_array_elements(transfers) as t (leg)
+      cross join (values ('source_account_id'), ('destination_account_id')) as side (name))));
+  begin
+    for v_leg in
+      select t.leg, t.place
+      from jsonb_array_elements(transfers) with ordinality as t (leg, place)
+      order by t.place
+    loop
+      v_answer := switchyard.move_funds(
+        move_linked_funds.tenant_id, v_leg.leg, actor, move_linked_funds.at);
+      if v_answer ->> 'outcome' <> 'completed' then
+        raise exception 'a leg was refused' using errcode = 'SWLEG';
+      end if;
+      v_answers := v_answers || v_answer;
+    end loop;
+  exception
+    when sqlstate 'SWLEG' then
+      return jsonb_build_object('outcome', 'linked_transfer_refused', 'index', v_leg.place - 1,
+        'refusal', v_answer);
+  end;
+  return jsonb_build_object('outcome', 'completed', 'transfers', v_answers);
+end;
+$$;
+
+-- Moves money between accounts of the tenant several times, all of it or none, once for each key.
+create or replace function switchyard_api.transfer_linked_funds(
+  tenant_id uuid, transfers jsonb, idempotency jsonb, actor jsonb,
+  at timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+security definer
+set search_path = ''
+set lock_timeout = '2s'
+as $$
+declare
+  v_answer jsonb := switchyard.take_wallet_key(tenant_id, 'wallet.transfers', idempotency);
+begin
+  if v_answer is null then
+    v_answer := switchyard.move_linked_funds(tenant_id, transfers, actor, at);
+    perform switchyard.keep_wallet_answer(tenant_id, 'wallet.transfers', idempotency, v_answer);
+  end if;
+  return v_answer;
+end;
+$$;
+
 revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
 grant execute on all functions in schema switchyard_api to service_role;

@@ -49,8 +49,13 @@ export async function assertBooksHold(sql: Sql): Promise<void> {
       where kind in ('transfer', 'top_up') and actor ->> 'kind' is distinct from 'provider'
     ) t
     full join (
-      select * from switchyard.idempotency_keys
-      where scope in ('wallet.transfer', 'wallet.topup') and response ->> 'outcome' = 'completed'
+      select k.key, k.resource_id from switchyard.idempotency_keys k
+      where k.scope in ('wallet.transfer', 'wallet.topup')
+        and k.response ->> 'outcome' = 'completed'
+      union all
+      select k.key, (leg ->> 'id')::uuid from switchyard.idempotency_keys k
+      cross join jsonb_array_elements(k.response -> 'transfers') leg
+      where k.scope = 'wallet.transfers' and k.response ->> 'outcome' = 'completed'
     ) k on k.resource_id = t.id
     where t.id is null or k.resource_id is null
     union all

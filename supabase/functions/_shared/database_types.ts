@@ -528,6 +528,16 @@ export type Database = {
         };
         Returns: Json;
       };
+      "transfer_linked_funds": {
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "idempotency": Json;
+          "tenant_id": string;
+          "transfers": Json;
+        };
+        Returns: Json;
+      };
       "update_callback": {
         Args: {
           "actor": Json;

@@ -79,6 +79,20 @@ export function tellAccount(account: FoundAccount): Response {
 /** What the ledger said no to, in the words and units of the API. */
 export function tellRefusal(refusal: Refusal): Response {
   switch (refusal.outcome) {
+    case "linked_transfer_refused":
+      return problem(
+        422,
+        "linked_transfer_refused",
+        "One of the transfers was refused, so none was made.",
+        {
+          errors: [{
+            pointer: `/transfers/${refusal.index}`,
+            detail: `was refused: ${refusal.refusal.outcome}`,
+          }],
+          index: refusal.index,
+          refused: refusal.refusal.outcome,
+        },
+      );
     case "insufficient_funds":
       return insufficientFunds(refusal);
     case "unknown_account":

@@ -2,15 +2,21 @@ import type * as z from "zod";
 import type { CallRpc } from "../_shared/database.ts";
 import type { Fingerprint } from "../_shared/wallet/idempotency_key.ts";
 import { microsToMinorFloor, minorToMicros } from "../_shared/wallet/money.ts";
-import { parseOpening, parseTopUp, parseTransfer } from "../_shared/wallet/outcomes.ts";
+import {
+  parseLinkedTransfer,
+  parseOpening,
+  parseTopUp,
+  parseTransfer,
+} from "../_shared/wallet/outcomes.ts";
 import type {
   CreditedPayment,
   MovedFunds,
+  MovedTogether,
   OpenedAccount,
   Outcome,
 } from "../_shared/wallet/outcomes.ts";
-import { accountRequest, topUpRequest, transferRequest } from "./requests.ts";
-import type { AccountRequest, TopUpRequest, TransferRequest } from "./requests.ts";
+import { accountRequest, linkedRequest, topUpRequest, transferRequest } from "./requests.ts";
+import type { AccountRequest, LinkedRequest, TopUpRequest, TransferRequest } from "./requests.ts";
 
 /** Whose money it is, who asks, and under which key. */
 export interface Mandate {
@@ -68,6 +74,25 @@ export const transferFunds: Operation<TransferRequest, MovedFunds> = {
     amount: microsToMinorFloor(moved.amount_micros, moved.currency),
     currency: moved.currency,
   }),
+};
+
+/** Moves money several times between accounts of the tenant, all of it or none. */
+export const transferLinkedFunds: Operation<LinkedRequest, MovedTogether> = {
+  name: "wallet.transfers",
+  request: linkedRequest,
+  status: 201,
+  run: async (call, { transfers }, mandate) => {
+    const legs = transfers.map((leg) => ({
+      source_account_id: leg.sourceAccountId,
+      destination_account_id: leg.destinationAccountId,
+      amount_micros: String(minorToMicros(leg.amount, leg.currency)),
+      currency: leg.currency,
+    }));
+    return parseLinkedTransfer(
+      await call("transfer_linked_funds", { ...mandate, transfers: legs }),
+    );
+  },
+  tell: ({ transfers }) => ({ transfers: transfers.map(transferFunds.tell) }),
 };
 
 /** Credits what a payment provider took in, once for each payment. */

@@ -3,6 +3,8 @@ import { CURRENCY_EXPONENTS } from "../_shared/wallet/currencies.ts";
 import { MAX_AMOUNT_MICROS, minorToMicros } from "../_shared/wallet/money.ts";
 import type { FieldError } from "../_shared/http/problem.ts";
 
+const MAX_LINKED = 100;
+
 const accountId = z.guid("must be the id of an account");
 const currency = z.string("must be a currency code of ISO 4217, such as USD").refine(
   (code) => CURRENCY_EXPONENTS.has(code),
@@ -35,6 +37,12 @@ export const transferRequest = movable(z.strictObject({
   currency,
 }));
 
+/** Body of POST /wallet/transfers: legs that happen together or not at all. */
+export const linkedRequest = z.strictObject({
+  transfers: z.array(transferRequest, "must be a list of transfers").min(1, "must not be empty")
+    .max(MAX_LINKED, `may have at most ${MAX_LINKED} transfers`),
+});
+
 /** Body of POST /wallet/topups; the amount is in minor units and fits one movement. */
 export const topUpRequest = movable(z.strictObject({
   accountId,
@@ -59,6 +67,7 @@ export const releaseRequest = z.strictObject({});
 
 export type AccountRequest = z.output<typeof accountRequest>;
 export type TransferRequest = z.output<typeof transferRequest>;
+export type LinkedRequest = z.output<typeof linkedRequest>;
 export type TopUpRequest = z.output<typeof topUpRequest>;
 export type HoldRequest = z.output<typeof holdRequest>;
 export type CaptureRequest = z.output<typeof captureRequest>;

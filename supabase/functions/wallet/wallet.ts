@@ -7,7 +7,7 @@ import { parseAccount, parseShownHold } from "../_shared/wallet/outcomes.ts";
 import * as answers from "./answers.ts";
 import { createPlaceWalletHold } from "./hold_groups.ts";
 import { captureHold, createPlaceHold, releaseHold, tellHold } from "./hold_operations.ts";
-import { openAccount, topUpAccount, transferFunds } from "./operations.ts";
+import { openAccount, topUpAccount, transferFunds, transferLinkedFunds } from "./operations.ts";
 import type { Operation } from "./operations.ts";
 import { perform } from "./perform.ts";
 import type { Admission } from "./perform.ts";
@@ -58,6 +58,7 @@ function createRoutes(call: CallRpc): Hono<{ Bindings: Admission }> {
 
   post("/accounts", openAccount);
   post("/transfer", transferFunds);
+  post("/transfers", transferLinkedFunds);
   routes.post(
     "/topups",
     (c) =>
@@ -101,7 +102,7 @@ function createRoutes(call: CallRpc): Hono<{ Bindings: Admission }> {
   routes.all("/accounts/:id", () => answers.wrongMethod("GET"));
   routes.all("/accounts/:id/statement", () => answers.wrongMethod("GET"));
   routes.all("/holds/:id", () => answers.wrongMethod("GET"));
-  const changes = ["/accounts", "/transfer", "/topups", "/holds"];
+  const changes = ["/accounts", "/transfer", "/transfers", "/topups", "/holds"];
   for (const path of [...changes, "/holds/:id/capture", "/holds/:id/release"]) {
     routes.all(path, () => answers.wrongMethod("POST"));
   }

@@ -86,6 +86,39 @@ Deno.test("a transfer answers 201 with what was moved, in minor units", async ()
   assert.equal((idempotency as { key: string }).key, key);
 });
 
+Deno.test("linked transfers answer 201 with each of them, or 422 with the one that was refused", async () => {
+  const done = setup({ returns: { outcome: "completed", transfers: [moved, moved] } });
+  const transfers = [validTransfer, validTransfer];
+  const response = await done.ask("POST", "/transfers", { transfers });
+  assert.equal(response.status, 201);
+  assert.equal(await response.text(), `{"transfers":[${movedBody},${movedBody}]}`);
+  assert.deepEqual((done.calls[0]?.args.transfers as unknown[])[1], {
+    source_account_id: source,
+    destination_account_id: destination,
+    amount_micros: "1000000",
+    currency: "USD",
+  });
+  const refusal = { outcome: "same_account", field: "destination_account_id" };
+  const refused = setup({
+    returns: { outcome: "linked_transfer_refused", index: 1, refusal },
+  });
+  const problem = await (await refused.ask("POST", "/transfers", { transfers })).json();
+  assert.deepEqual([problem.status, problem.code, problem.index, problem.refused], [
+    422,
+    "linked_transfer_refused",
+    1,
+    "same_account",
+  ]);
+});
+
+Deno.test("linked transfers are from one to a hundred, each a transfer", async () => {
+  await refuses("/transfers", { transfers: [] }, ["/transfers"]);
+  await refuses("/transfers", { transfers: Array(101).fill(validTransfer) }, ["/transfers"]);
+  await refuses("/transfers", { transfers: [validTransfer, { ...validTransfer, amount: 0 }] }, [
+    "/transfers/1/amount",
+  ]);
+});
+
 Deno.test("a replay answers the first bytes and status again, and says so", async () => {
   const { ask } = setup({ returns: { outcome: "replayed", answer: moved } });
   const response = await ask("POST", "/transfer", validTransfer);

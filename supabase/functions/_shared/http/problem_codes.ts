@@ -40,6 +40,7 @@ export const PROBLEMS = {
   invalid_request: { status: 422, title: "The request is not valid" },
   customer_window_closed: { status: 422, title: "The recipient's customer window is closed" },
   idempotency_key_reused: { status: 422, title: "The key belongs to another request" },
+  linked_transfer_refused: { status: 422, title: "One of the linked transfers was refused" },
   payment_reused: { status: 422, title: "The payment was credited with other fields" },
   too_many_requests: { status: 429, title: "Too many requests" },
   internal_error: { status: 500, title: "Something broke here" },

@@ -36,6 +36,13 @@ const refusals = [
   }),
 ] as const;
 
+/** The first of linked transfers that was refused: none of them happened. */
+const refusedLink = z.object({
+  outcome: z.literal("linked_transfer_refused"),
+  index: z.int(),
+  refusal: z.discriminatedUnion("outcome", [...refusals]),
+});
+
 const keyOutcomes = [
   z.object({ outcome: z.literal("key_reused"), fields }),
   z.object({ outcome: z.literal("in_flight") }),
@@ -61,6 +68,11 @@ const movedFunds = z.object({
   destination_account_id: z.string(),
   amount_micros: micros,
   currency: z.string(),
+});
+
+const movedTogether = z.object({
+  outcome: z.literal("completed"),
+  transfers: z.array(movedFunds),
 });
 
 const creditedPayment = z.object({
@@ -106,7 +118,7 @@ const foundAccount = z.object({
 });
 
 /** What the ledger says no to; each stays with the key that it was said to. */
-export type Refusal = z.output<(typeof refusals)[number]>;
+export type Refusal = z.output<(typeof refusals)[number]> | z.output<typeof refusedLink>;
 /** Why a key got no answer of its own. */
 export type KeyOutcome = z.output<(typeof keyOutcomes)[number]>;
 /** What an operation under a key returns; `replayed` holds the answer that the key got first. */
@@ -117,6 +129,7 @@ export type Outcome<Done> = Done | Refusal | KeyOutcome | {
 
 export type OpenedAccount = z.output<typeof openedAccount>;
 export type MovedFunds = z.output<typeof movedFunds>;
+export type MovedTogether = z.output<typeof movedTogether>;
 export type CreditedPayment = z.output<typeof creditedPayment>;
 export type PlacedHold = z.output<typeof placedHold>;
 export type ChangedHold = z.output<typeof changedHold>;
@@ -132,6 +145,11 @@ export function parseOpening(returned: unknown): Outcome<OpenedAccount> {
 /** What switchyard_api.transfer_funds returns; throws for any other shape. */
 export function parseTransfer(returned: unknown): Outcome<MovedFunds> {
   return transfer.parse(returned);
+}
+
+/** What switchyard_api.transfer_linked_funds returns; throws for any other shape. */
+export function parseLinkedTransfer(returned: unknown): Outcome<MovedTogether> {
+  return linkedTransfer.parse(returned);
 }
 
 /** What switchyard_api.top_up_account returns; throws for any other shape. */
@@ -164,6 +182,7 @@ export function parseAccount(returned: unknown): FoundAccount | z.output<typeof 
 const account = z.discriminatedUnion("outcome", [foundAccount, unknownAccount]);
 const opening = outcomeOf(openedAccount);
 const transfer = outcomeOf(movedFunds);
+const linkedTransfer = outcomeOf(movedTogether);
 const topUp = outcomeOf(creditedPayment);
 const hold = outcomeOf(placedHold);
 const shownHold = z.discriminatedUnion("outcome", [foundHold, unknownHold]);
@@ -178,7 +197,13 @@ function resolvedHold<O extends string>(outcome: O) {
 }
 
 function outcomeOf<S extends z.core.$ZodTypeDiscriminable>(done: S) {
-  const answer = z.discriminatedUnion("outcome", [done, ...refusals]);
+  const answer = z.discriminatedUnion("outcome", [done, ...refusals, refusedLink]);
   const replayed = z.object({ outcome: z.literal("replayed"), answer });
-  return z.discriminatedUnion("outcome", [done, ...refusals, ...keyOutcomes, replayed]);
+  return z.discriminatedUnion("outcome", [
+    done,
+    ...refusals,
+    refusedLink,
+    ...keyOutcomes,
+    replayed,
+  ]);
 }
