@@ -297,3 +297,13 @@ Deno.test("a machine that was changed under its version is refused, and its conv
     assert.equal(await advanceAll(aWorker(call, machines)), 1);
     assert.deepEqual(await statesIn(sql, tenancy), ["awaiting_input.menu"]);
   }));
+
+Deno.test("a customer without a phone number is answered under the user id", () =>
+  withBot(async (ground) => {
+    const { sql, call, tenancy } = ground;
+    await writeBefore(ground, "Hello", { phone: null, user_id: "US.1a2b3c" });
+    await advanceAll(aWorker(call, machines));
+    assert.deepEqual(await statesIn(sql, tenancy), ["awaiting_input.menu"]);
+    const sent = await sql`select distinct recipient from switchyard.messages`;
+    assert.deepEqual(sent.map(({ recipient }) => recipient), ["US.1a2b3c"]);
+  }));

@@ -270,6 +270,15 @@ export type Database = {
         Args: { "after_id": number; "at"?: string; "filter": Json; "page_limit": number };
         Returns: Json;
       };
+      "list_running_conversations": {
+        Args: { "after_id": string; "machine": string; "page_limit": number; "version": number };
+        Returns: {
+          "conversation_id": string;
+          "seq": number;
+          "snapshot": Json;
+          "timers": Json;
+        }[];
+      };
       "list_senders": {
         Args: { "wanted_tenant_id": string };
         Returns: {
@@ -311,6 +320,13 @@ export type Database = {
           "rule": string;
           "subject": string;
           "tenant_id": string;
+        }[];
+      };
+      "migrate_conversations": {
+        Args: { "at"?: string; "items": Json };
+        Returns: {
+          "conversation_id": string;
+          "is_migrated": boolean;
         }[];
       };
       "next_due_at": { Args: Record<PropertyKey, never>; Returns: string };
@@ -513,6 +529,10 @@ export type Database = {
           "quarantined": number;
           "stored": number;
         }[];
+      };
+      "tell_conversation": {
+        Args: { "at"?: string; "conversation_id": string; "event": string; "tenant_id": string };
+        Returns: string;
       };
       "top_up_account": {
         Args: { "actor": Json; "idempotency": Json; "tenant_id": string; "top_up": Json };

@@ -8,7 +8,7 @@ import { createApiKey, setMember } from "./access.ts";
 import { listAttention, listSenders, listTemplates, resumeSender } from "./attention.ts";
 import { listAudit } from "./audit.ts";
 import { setBilling } from "./billing.ts";
-import { setBot } from "./bots.ts";
+import { setBot, tellConversation } from "./bots.ts";
 import { isolateBreaker, listBreakers, resetBreaker } from "./breakers.ts";
 import {
   createCallback,
@@ -59,6 +59,9 @@ export function createHandler(deps: AdminDeps): Handler {
   });
   route(router, "/tenants/:id/api-keys", { POST: mayInTenant("change_settings", createApiKey) });
   route(router, "/tenants/:id/bot", { PUT: mayInTenant("change_settings", setBot) });
+  route(router, "/tenants/:id/conversations/:conversation_id/events", {
+    POST: mayInTenant("use_messages", tellConversation),
+  });
   route(router, "/tenants/:id/members", { POST: mayInTenant("change_members", setMember) });
   route(router, "/tenants/:id/billing", { PUT: mayInTenant("run_platform", setBilling) });
   route(router, "/rate-cards", {
