@@ -61,6 +61,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_ids uuid[];
   v_scheduled uuid[];
 begin
   -- Where some take a slot and others do not, lanes are locked twice: all at once before.
@@ -113,8 +114,9 @@ begin
     from planned
     order by index
   )
-  select array_agg(id) into v_scheduled from planned where is_scheduled;
+  select array_agg(id), array_agg(id) filter (where is_scheduled) into v_ids, v_scheduled from planned;
   perform switchyard.lower_heads(v_scheduled) where v_scheduled is not null;
+  perform switchyard.log_message_changes(v_ids);
 end;
 $$;
 

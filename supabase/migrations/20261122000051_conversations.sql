@@ -225,6 +225,7 @@ begin
   where i ->> 'action' = 'retry';
   perform switchyard.free_conversations(v_keys, apply_events.at) where v_keys is not null;
   perform switchyard.follow_charges(v_messages, apply_events.at) where v_messages is not null;
+  perform switchyard.log_message_changes(v_messages);
 
   -- Not by containment, which would compare each item with every other.
   return query

@@ -96,6 +96,7 @@ begin
   where s.created_at > inbound_tick.at - interval '1 day';
   perform switchyard.prune_inbound_events(inbound_tick.at, 20000);
   perform switchyard.account_tick(inbound_tick.at);
+  perform switchyard.prune_changes(inbound_tick.at, 5000);
 end;
 $$;
 

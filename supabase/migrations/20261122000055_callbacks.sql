@@ -225,6 +225,7 @@ as $$
 declare
   v_told uuid[] := switchyard.find_told_messages(message_ids);
 begin
+  perform switchyard.log_message_changes(message_ids);
   if cardinality(v_told) = 0 then
     return;
   end if;

@@ -8,8 +8,7 @@ alter table switchyard.conversations
   -- Numbers and ids that were this customer's, each until when: [{identity, until}].
   add column if not exists former_identities jsonb not null default '[]',
   -- The conversation that has all of this one since both turned out to be one customer's. Its id stays
-  -- valid for who knows it. Whoever keeps rows of their own for a conversation moves them when this is
-  -- set, by a trigger.
+  -- valid for who knows it.
   add column if not exists merged_into uuid references switchyard.conversations (id) on delete cascade,
   drop constraint if exists customer_is_identified,
   add constraint customer_is_identified check (
@@ -69,6 +68,53 @@ as $$
   limit 1;
 $$;
 
+-- Moves the machine of one conversation to another, with what waits for it. Where both have one, that of
+-- the survivor goes on, and the other rests with its history. Who computes meanwhile writes nothing: its
+-- row is gone, or its number has moved on.
+create or replace function switchyard.merge_machines(survivor uuid, merged uuid, at timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform from switchyard.conversation_machines c
+  where c.conversation_id in (survivor, merged)
+  order by c.conversation_id
+  for update;
+  insert into switchyard.conversation_machines (
+    conversation_id, tenant_id, machine, version, snapshot, state, seq, wake_at, failure_count,
+    parked_at, parked_reason
+  )
+  select survivor, c.tenant_id, c.machine, c.version, c.snapshot, c.state, c.seq, c.wake_at,
+    c.failure_count, c.parked_at, c.parked_reason
+  from switchyard.conversation_machines c
+  where c.conversation_id = merged
+  on conflict (conversation_id) do nothing;
+
+  if found then
+    update switchyard.conversation_timers t set conversation_id = survivor
+    where t.conversation_id = merged;
+    update switchyard.conversation_transitions t set conversation_id = survivor
+    where t.conversation_id = merged;
+    update switchyard.conversation_steps s set conversation_id = survivor
+    where s.conversation_id = merged;
+    delete from switchyard.conversation_machines c where c.conversation_id = merged;
+    return;
+  end if;
+
+  update switchyard.conversation_machines c
+  set wake_at = merge_machines.at
+  where c.conversation_id = survivor and c.parked_at is null and exists (
+    select from switchyard.conversation_steps s where s.conversation_id = merged);
+  update switchyard.conversation_steps s set conversation_id = survivor
+  where s.conversation_id = merged;
+  delete from switchyard.conversation_timers t where t.conversation_id = merged;
+  update switchyard.conversation_machines c
+  set wake_at = null, parked_at = merge_machines.at, parked_reason = 'merged', seq = c.seq + 1
+  where c.conversation_id = merged;
+end;
+$$;
+
 -- Moves all of one conversation to another of the same sender, whose customer turned out to be the same
 -- one. Nothing is lost and nothing told twice; the one that is left empty stays and points there.
 create or replace function switchyard.merge_conversations(survivor uuid, merged uuid, at timestamptz)
@@ -83,6 +129,7 @@ begin
   update switchyard.conversation_events e
   set conversation_id = survivor
   where e.conversation_id = merged;
+  perform switchyard.merge_machines(survivor, merged, merge_conversations.at);
   update switchyard.conversations c
   set merged_into = survivor
   where c.merged_into = merged;

@@ -362,6 +362,7 @@ begin
     ended := ended || v_ids;
     perform switchyard.bury_messages(v_ids, v_cause, jsonb_build_object('cause', v_cause),
       hold_back.at);
+    perform switchyard.tell_statuses(v_ids, hold_back.at);
   end loop;
   kept := nullif(array(
     select due.id from unnest(message_ids) with ordinality as due (id, nth)

@@ -40,10 +40,9 @@ async function setUp() {
   const api = await startTestDataApi(database);
   const receiving = startReceiving(api);
   const log = createLog({ write: () => {}, now: Date.now, fields: {} });
-  const handler = serve("wa-conversations", createHandler(receiving.project), {
-    log,
-    now: Date.now,
-  });
+  const { signal: stopping } = new AbortController();
+  const deps = { ...receiving.project, now: Date.now, sleep: () => Promise.resolve(), stopping };
+  const handler = serve("wa-conversations", createHandler(deps), { log, now: Date.now });
   const ask = async (path: string, headers: Record<string, string>) => {
     const response = await handler(
       new Request(`http://localhost/wa-conversations${path}`, { headers }),

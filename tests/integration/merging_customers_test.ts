@@ -188,6 +188,34 @@ Deno.test("a merged conversation has the later window and the earlier beginning"
   assert.deepEqual(row!.free_entry_until, new Date("2026-11-25T12:00:00Z"));
 });
 
+Deno.test("a merged conversation keeps the machine that answered, with what waits for it", async () => {
+  await using stage = await setUp();
+  const { sql, tenancy } = stage;
+  await sql`
+    insert into switchyard.tenant_bots (tenant_id, machine) values (${tenancy.tenantId}, 'menu')`;
+  await stage.write(null, ANN_ID, "one");
+  await sql`update switchyard.conversation_machines set seq = 7`;
+  await stage.write(ANN, null, "two");
+  await sql`delete from switchyard.conversation_machines where seq = 0`;
+  await stage.write(ANN, ANN_ID, "three");
+  const machines = await sql`
+    select m.seq, c.merged_into is null as is_living from switchyard.conversation_machines m
+    join switchyard.conversations c on c.id = m.conversation_id`;
+  assert.deepEqual(machines.map((row) => ({ ...row })), [{ seq: 7, is_living: true }]);
+
+  await stage.write("15550200005", null, "a");
+  await stage.write(null, "US.5", "b");
+  await stage.write("15550200005", "US.5", "c");
+  const [both] = await sql`
+    select count(*) filter (where m.parked_reason = 'merged')::integer as resting,
+      (select array_agg(s.content -> 'text' ->> 'body' order by s.at)
+        from switchyard.conversation_steps s
+        join switchyard.conversations c on c.id = s.conversation_id
+        where c.customer_user_id = 'US.5') as waiting
+    from switchyard.conversation_machines m`;
+  assert.deepEqual({ ...both }, { resting: 1, waiting: ["a", "b", "c"] });
+});
+
 Deno.test("workers that learn at once that two customers are one merge them once", async () => {
   await using stage = await setUp();
   const { sql, tenancy } = stage;

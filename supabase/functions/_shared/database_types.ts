@@ -118,6 +118,10 @@ export type Database = {
           "type": string;
         }[];
       };
+      "close_change_stream": {
+        Args: { "stream_id": string; "tenant_id": string };
+        Returns: undefined;
+      };
       "count_idempotency_error": { Args: Record<PropertyKey, never>; Returns: undefined };
       "create_api_key": {
         Args: {
@@ -345,6 +349,10 @@ export type Database = {
           "version": number;
         }[];
       };
+      "open_change_stream": {
+        Args: { "at"?: string; "cursor": string; "tenant_id": string };
+        Returns: Json;
+      };
       "place_wallet_hold": {
         Args: {
           "actor": Json;
@@ -372,6 +380,16 @@ export type Database = {
         Returns: Json;
       };
       "put_off_conversations": { Args: { "at"?: string; "items": Json }; Returns: undefined };
+      "read_changes": {
+        Args: {
+          "at"?: string;
+          "cursor": string;
+          "page_limit": number;
+          "stream_id": string;
+          "tenant_id": string;
+        };
+        Returns: Json;
+      };
       "read_credentials": {
         Args: { "sender_ids": Json };
         Returns: {
@@ -502,6 +520,10 @@ export type Database = {
       "set_bot": { Args: { "actor": Json; "machine": string; "tenant_id": string }; Returns: Json };
       "set_member": {
         Args: { "actor": Json; "role": string; "tenant_id": string; "user_id": string };
+        Returns: Json;
+      };
+      "set_realtime": {
+        Args: { "actor": Json; "enabled": boolean; "tenant_id": string };
         Returns: Json;
       };
       "set_wallet_rules": {

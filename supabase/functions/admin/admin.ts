@@ -23,6 +23,7 @@ import type { AdminDeps, Command } from "./command.ts";
 import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
 import { listQuarantine, replayQuarantine } from "./quarantine.ts";
 import { importRateCard, listRates } from "./rate_cards.ts";
+import { setRealtime } from "./realtime.ts";
 import { addSender, createTenant, rotateCredential } from "./tenants.ts";
 import { verifyWallet } from "./wallet.ts";
 
@@ -50,6 +51,7 @@ export function createHandler(deps: AdminDeps): Handler {
     GET: mayInTenant("read_settings", listSenders),
     POST: mayInTenant("change_settings", addSender),
   });
+  route(router, "/tenants/:id/realtime", { PUT: mayInTenant("change_settings", setRealtime) });
   route(router, "/tenants/:id/templates", { GET: mayInTenant("read_settings", listTemplates) });
   route(router, "/tenants/:id/senders/:phone_number_id/resume", {
     POST: mayInTenant("change_settings", resumeSender),

@@ -42,6 +42,7 @@ const answers: Record<string, unknown> = {
   list_attention: [],
   list_senders: [],
   list_templates: [],
+  set_realtime: { outcome: "set" },
   resume_sender: { outcome: "resumed", causes: ["account_disabled"] },
   list_audit: [],
 };
@@ -200,6 +201,7 @@ const routes: [method: string, path: string, body: unknown, roles: Role[]][] = [
   ["PUT", `${tenantPath}/senders/5/credential`, { access_token: "t" }, ["owner", "admin"]],
   ["GET", `${tenantPath}/senders`, undefined, everybody],
   ["POST", `${tenantPath}/senders/5/resume`, undefined, ["owner", "admin"]],
+  ["PUT", `${tenantPath}/realtime`, { enabled: true }, ["owner", "admin"]],
   ["GET", `${tenantPath}/templates`, undefined, everybody],
   ["POST", `${tenantPath}/api-keys`, key, ["owner", "admin"]],
   ["POST", `${tenantPath}/members`, members, ["owner"]],

@@ -4,6 +4,8 @@ import type { Identify } from "../_shared/http/caller.ts";
 import { createRouter, route } from "../_shared/http/router.ts";
 import type { Route } from "../_shared/http/router.ts";
 import type { Handler } from "../_shared/http/serve.ts";
+import { openChangeStream } from "./change_stream.ts";
+import type { ChangeStreamDeps } from "./change_stream.ts";
 import {
   getConversation,
   listConversations,
@@ -13,7 +15,7 @@ import {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-export interface ConversationsDeps {
+export interface ConversationsDeps extends ChangeStreamDeps {
   call: CallRpc;
   identify: Identify;
 }
@@ -21,7 +23,8 @@ export interface ConversationsDeps {
 type Answer = (tenantId: string, request: Request, id: string) => Promise<Response>;
 
 /** Tells a tenant what its customers wrote, what they were sent, and until when they may be answered. */
-export function createHandler({ call, identify }: ConversationsDeps): Handler {
+export function createHandler(deps: ConversationsDeps): Handler {
+  const { call, identify } = deps;
   const router = createRouter("wa-conversations");
 
   const forTenant = (answer: Answer): Route => async (c) => {
@@ -36,6 +39,13 @@ export function createHandler({ call, identify }: ConversationsDeps): Handler {
 
   route(router, "/", {
     GET: forTenant((tenantId, request) => listConversations(call, tenantId, request)),
+  });
+  route(router, "/events", {
+    GET: async (c) => {
+      const admitted = await admitToTenant(identify, c.req.raw, "read_conversations");
+      if (!admitted.ok) return admitted.response;
+      return await openChangeStream(deps, admitted.tenantId, c.req.raw, c.env.log);
+    },
   });
   route(router, "/:id", {
     GET: ofConversation((tenantId, _request, id) => getConversation(call, tenantId, id)),

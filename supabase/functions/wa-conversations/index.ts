@@ -11,7 +11,9 @@ const log = createLog({
   now: runtime.now,
   fields: { service: "switchyard" },
 });
+const stopping = new AbortController();
+runtime.onShutdown((reason) => stopping.abort(reason));
+const { now, sleep } = runtime;
+const handler = createHandler({ ...project, now, sleep, stopping: stopping.signal });
 
-export default {
-  fetch: serve("wa-conversations", createHandler(project), { log, now: runtime.now }),
-};
+export default { fetch: serve("wa-conversations", handler, { log, now }) };
