@@ -21,10 +21,10 @@ export function readEvents(response: Response) {
           block.split("\n").map((line) => line.split(": ", 2) as [string, string]),
         );
         lastId = fields.get("id") ?? lastId;
-        const data = block.split("\n").find((line) => line.startsWith("data: "));
-        if (data === undefined) continue;
+        const told = block.split("\n").find((line) => line.startsWith("data: "));
+        if (told === undefined) continue;
         const event = fields.get("event") ?? "message";
-        return { event, id: fields.get("id") ?? null, data: JSON.parse(data.slice(6)) };
+        return { event, id: fields.get("id") ?? null, data: JSON.parse(told.slice(6)) };
       }
       const { value, done } = await reader.read();
       if (done) return null;
