@@ -197,8 +197,9 @@ begin
         'closed_at', v_closed -> i.index::text)
       when v_refused ? i.index::text then (v_refused -> i.index::text) - 'outcome'
       when k.response is not null then k.response - 'outcome'
-      when m.charge is not null then jsonb_strip_nulls(
-        jsonb_build_object('hold', switchyard.tell_first_hold(m.id)))
+      when held.id is not null then jsonb_build_object('hold', jsonb_build_object('id', held.id,
+        'currency', m.charge -> 'currency', 'amount_micros', held.amount_micros::text,
+        'category', m.charge -> 'category', 'market', m.charge -> 'market'))
     end
   from jsonb_to_recordset(v_items) as i (
     index integer, id uuid, sender_id uuid, idempotency_key text, fingerprint text,
@@ -208,6 +209,13 @@ begin
     and k.scope = 'messages'
     and k.key = i.idempotency_key
   left join switchyard.messages m on m.id = coalesce(k.resource_id, i.id)
+  -- What was held when it was accepted, whatever was held again later.
+  left join lateral (
+    select h.id, h.amount_micros from switchyard.wallet_holds h
+    where m.charge is not null and h.message_id = m.id
+    order by h.created_at, h.id
+    limit 1
+  ) held on true
   order by i.index;
 end;
 $$;

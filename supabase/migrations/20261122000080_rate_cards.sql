@@ -67,41 +67,50 @@ $$;
 -- the customer window as utility, and a card may leave out what is rarely sent.
 create or replace function switchyard.categories_priced_as(category text)
 returns text[]
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select array_remove(
-    array[case when starts_with(category, 'group_') then category end] || case named.category
-      when 'authentication-international'
-        then '{authentication-international,authentication}'::text[]
-      when 'marketing_lite' then '{marketing_lite,marketing}'
-      when 'service' then '{service,utility}'
-      when 'referral_conversion' then '{referral_conversion,service,utility}'
-      else array[named.category]
-    end, null)
-  from (
-    select replace(regexp_replace(category, '^group_', ''), '_international', '-international')
-      as category
-  ) named;
+declare
+  v_category text := replace(
+    regexp_replace(category, '^group_', ''), '_international', '-international');
+  v_steps text[] := case v_category
+    when 'authentication-international' then '{authentication-international,authentication}'
+    when 'marketing_lite' then '{marketing_lite,marketing}'
+    when 'service' then '{service,utility}'
+    when 'referral_conversion' then '{referral_conversion,service,utility}'
+    else array[v_category]
+  end;
+begin
+  return case when starts_with(category, 'group_') then array[category] || v_steps else v_steps end;
+end;
 $$;
 
--- The price of a message of a category to a market at a moment; no row when no card tells it.
+-- The price of a message of a category to a market at a moment; no row when no card tells it. In
+-- plpgsql, which keeps its plan: it is asked for every delivery.
 create or replace function switchyard.rate_at(
   currency text, market text, category text, at timestamptz
 )
 returns table (price_micros bigint, priced_as text)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select r.price_micros, r.category
-  from unnest(switchyard.categories_priced_as(rate_at.category))
-    with ordinality as step (category, place)
-  join switchyard.rates r on r.currency = rate_at.currency and r.market = rate_at.market
-    and r.category = step.category and r.valid @> rate_at.at
-  order by step.place
-  limit 1;
+#variable_conflict use_column
+declare
+  v_step text;
+begin
+  foreach v_step in array switchyard.categories_priced_as(rate_at.category) loop
+    select r.price_micros, r.category into price_micros, priced_as
+    from switchyard.rates r
+    where r.currency = rate_at.currency and r.market = rate_at.market
+      and r.category = v_step and r.valid @> rate_at.at;
+    if found then
+      return next;
+      return;
+    end if;
+  end loop;
+end;
 $$;
 
 -- Lays a card beside what is known and says what is wrong with it, by line and column.

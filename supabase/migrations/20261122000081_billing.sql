@@ -80,22 +80,21 @@ as $$
   end;
 $$;
 
--- The dearest price that a message may be charged; no row for what is never charged. A null price: no
--- card has one for this recipient.
+-- The dearest price that a message to a market may be charged; no row for what is never charged. A null
+-- price: no card has one.
 create or replace function switchyard.dearest_rate(
-  currency text, recipient text, type text, at timestamptz
+  currency text, market text, type text, at timestamptz
 )
-returns table (market text, category text, price_micros bigint)
+returns table (category text, price_micros bigint)
 language sql
 stable
 set search_path = ''
 as $$
-  select place.market, plausible.category, rate.price_micros
-  from (select switchyard.market_of(dearest_rate.recipient) as market) place
-  cross join unnest(switchyard.plausible_categories(dearest_rate.type))
+  select plausible.category, rate.price_micros
+  from unnest(switchyard.plausible_categories(dearest_rate.type))
     with ordinality as plausible (category, nth)
   left join lateral switchyard.rate_at(
-    dearest_rate.currency, place.market, plausible.category, dearest_rate.at) rate on true
+    dearest_rate.currency, dearest_rate.market, plausible.category, dearest_rate.at) rate on true
   order by rate.price_micros desc nulls last, plausible.nth
   limit 1;
 $$;
@@ -146,14 +145,24 @@ begin
   order by l.sender_id, l.share
   for update;
 
-  select jsonb_agg(i.item || jsonb_build_object('charge', case when rate.category is not null
+  -- Recipients are many, the markets of a batch and its types are few.
+  with item as materialized (
+    select i.item, switchyard.market_of(i.item ->> 'to') as market, i.item ->> 'type' as type
+    from jsonb_array_elements(items) as i (item)
+  ),
+  rate as materialized (
+    select kind.market, kind.type, dearest.category, dearest.price_micros
+    from (select distinct item.market, item.type from item) kind
+    cross join lateral switchyard.dearest_rate(
+      v_account.currency, kind.market, kind.type, hold_for_messages.at) dearest
+  )
+  select jsonb_agg(item.item || jsonb_build_object('charge', case when rate.category is not null
     then jsonb_build_object('account_id', v_account.id, 'currency', v_account.currency,
       'market', rate.market, 'category', rate.category, 'rate_micros', rate.price_micros)
-    end) order by (i.item ->> 'index')::integer)
+    end) order by (item.item ->> 'index')::integer)
   into v_priced
-  from jsonb_array_elements(items) as i (item)
-  left join lateral switchyard.dearest_rate(v_account.currency, i.item ->> 'to', i.item ->> 'type',
-    hold_for_messages.at) rate on true;
+  from item
+  left join rate on rate.type = item.type and rate.market is not distinct from item.market;
 
   select coalesce(jsonb_object_agg(p.index, p.answer), '{}') into v_answers
   from switchyard.place_holds(hold_for_messages.tenant_id, (
@@ -187,23 +196,6 @@ begin
   perform switchyard.keep_refusals(hold_for_messages.tenant_id, v_answers) where v_answers is not null;
   return next;
 end;
-$$;
-
--- Tells what was set aside for a message when it was accepted; null when nothing was.
-create or replace function switchyard.tell_first_hold(message_id uuid)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select jsonb_build_object('id', h.id, 'currency', a.currency,
-    'amount_micros', h.amount_micros::text, 'category', h.detail ->> 'category',
-    'market', h.detail ->> 'market')
-  from switchyard.wallet_holds h
-  join switchyard.wallet_accounts a on a.id = h.account_id
-  where h.message_id = tell_first_hold.message_id
-  order by h.created_at, h.id
-  limit 1;
 $$;
 
 -- Says what all messages of a refused batch are told: the first refusal for money, with what all of

@@ -75,29 +75,31 @@ $$;
 -- the message was accepted is taken for it, and said to be estimated.
 -- https://developers.facebook.com/docs/whatsapp/pricing (2026-10)
 create or replace function switchyard.price_delivery(
-  charge jsonb, pricing jsonb, delivered_at timestamptz
+  charge jsonb, pricing jsonb, delivered_at timestamptz,
+  out amount_micros bigint, out category text, out pricing_type text, out is_estimated boolean
 )
-returns table (amount_micros bigint, category text, pricing_type text, is_estimated boolean)
-language sql
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select
-    case when told.is_free then 0
-      else coalesce(rate.price_micros, (charge ->> 'rate_micros')::bigint) end,
-    told.category,
-    told.type,
-    not told.is_free and (told.is_guessed or rate.price_micros is null)
-  from (
-    select pricing ->> 'type' as type,
-      coalesce(pricing ->> 'category', charge ->> 'category') as category,
-      coalesce(starts_with(pricing ->> 'type', 'free_')
-        or pricing ->> 'type' <> 'regular' and pricing -> 'billable' = 'false', false) as is_free,
-      pricing ->> 'type' is distinct from 'regular' or pricing ->> 'category' is null as is_guessed
-  ) told
-  left join lateral switchyard.rate_at(
-    charge ->> 'currency', charge ->> 'market', told.category, price_delivery.delivered_at) rate
-    on true;
+begin
+  pricing_type := pricing ->> 'type';
+  category := coalesce(pricing ->> 'category', charge ->> 'category');
+  if starts_with(pricing_type, 'free_')
+    or pricing_type <> 'regular' and pricing -> 'billable' = 'false'
+  then
+    amount_micros := 0;
+    is_estimated := false;
+    return;
+  end if;
+
+  select r.price_micros into amount_micros
+  from switchyard.rate_at(
+    charge ->> 'currency', charge ->> 'market', category, delivered_at) r;
+  is_estimated := amount_micros is null or pricing_type is distinct from 'regular'
+    or pricing ->> 'category' is null;
+  amount_micros := coalesce(amount_micros, (charge ->> 'rate_micros')::bigint);
+end;
 $$;
 
 -- Lists what the books do not say yet of deliveries of these messages: what is due beside what was
@@ -224,6 +226,120 @@ begin
 end;
 $$;
 
+-- Charges at once what is charged mostly: first charges that the message's open hold covers, one of each
+-- hold. Each is a transfer with its two entries as capture_hold() makes it, in a few statements for all.
+-- Returns the rest. Holds and accounts are locked already.
+create or replace function switchyard.charge_deliveries(open_charges jsonb, at timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_covered jsonb;
+begin
+  select jsonb_agg(to_jsonb(d) || jsonb_build_object('transfer_id', switchyard.new_id())
+    order by d.place)
+  into v_covered
+  from (
+    select distinct on (h.id) o.place, o.message_id, o.wamid, o.recipient, o.delivered_at,
+      o.amount_micros, o.category, o.pricing_type, o.is_estimated, o.charge -> 'market' as market,
+      h.id as hold_id, h.account_id, (o.charge ->> 'currency') as currency
+    from rows from (jsonb_to_recordset(open_charges) as (
+      message_id uuid, wamid text, recipient text, charge jsonb, delivered_at timestamptz,
+      amount_micros bigint, category text, pricing_type text, is_estimated boolean,
+      charged_micros bigint)) with ordinality as o (
+      message_id, wamid, recipient, charge, delivered_at, amount_micros, category, pricing_type,
+      is_estimated, charged_micros, place)
+    join switchyard.wallet_holds h on h.message_id = o.message_id and h.status = 'open'
+    where o.charged_micros is null and o.amount_micros > 0
+      and o.amount_micros <= h.amount_micros - h.captured_micros
+      and h.account_id = (o.charge ->> 'account_id')::uuid
+    order by h.id, o.place
+  ) d;
+  if v_covered is null then
+    return open_charges;
+  end if;
+
+  insert into switchyard.wallet_transfers
+    (id, tenant_id, kind, hold_id, reference, detail, actor, event_at)
+  select d.transfer_id, a.tenant_id, 'capture', d.hold_id, d.wamid || '/' || d.recipient,
+    jsonb_strip_nulls(jsonb_build_object('message_id', d.message_id, 'category', d.category,
+      'pricing_type', d.pricing_type, 'market', d.market, 'is_estimated', d.is_estimated)),
+    '{"kind":"message"}', d.delivered_at
+  from jsonb_to_recordset(v_covered) as d (
+    message_id uuid, wamid text, recipient text, delivered_at timestamptz, category text,
+    pricing_type text, is_estimated boolean, market jsonb, hold_id uuid, account_id uuid,
+    transfer_id uuid)
+  join switchyard.wallet_accounts a on a.id = d.account_id;
+
+  update switchyard.wallet_holds h
+  set captured_micros = h.captured_micros + d.amount_micros,
+      status = case when h.captured_micros + d.amount_micros = h.amount_micros
+        then 'captured' else h.status end,
+      resolved_at = case when h.captured_micros + d.amount_micros = h.amount_micros
+        then charge_deliveries.at end
+  from jsonb_to_recordset(v_covered) as d (hold_id uuid, amount_micros bigint)
+  where h.id = d.hold_id;
+
+  with leg as materialized (
+    select side.account_id, side.amount_micros, side.captured_micros, d.transfer_id,
+      d.delivered_at,
+      row_number() over w as nth,
+      sum(side.amount_micros) over w as running_micros
+    from rows from (jsonb_to_recordset(v_covered) as (
+      transfer_id uuid, account_id uuid, currency text, amount_micros bigint,
+      delivered_at timestamptz)) with ordinality as d (
+      transfer_id, account_id, currency, amount_micros, delivered_at, place)
+    join switchyard.wallet_accounts house on house.tenant_id is null and house.kind = 'revenue'
+      and house.currency = d.currency
+    cross join lateral (values
+      (d.account_id, -d.amount_micros, d.amount_micros), (house.id, d.amount_micros, 0)
+    ) as side (account_id, amount_micros, captured_micros)
+    window w as (partition by side.account_id order by d.place)
+  ),
+  moved as (
+    update switchyard.wallet_accounts a
+    set posted_micros = a.posted_micros + t.amount_micros,
+        held_micros = a.held_micros - t.captured_micros,
+        last_sequence = a.last_sequence + t.entries
+    from (
+      select account_id, sum(amount_micros)::bigint as amount_micros,
+        sum(captured_micros)::bigint as captured_micros, count(*) as entries
+      from leg
+      group by account_id
+    ) t
+    where a.id = t.account_id
+    returning a.id, a.last_sequence - t.entries as sequence_before,
+      a.posted_micros - t.amount_micros as balance_before, clock_timestamp() as posted_at
+  )
+  insert into switchyard.wallet_entries
+    (account_id, sequence, transfer_id, amount_micros, balance_micros, event_at, created_at)
+  select leg.account_id, m.sequence_before + leg.nth, leg.transfer_id, leg.amount_micros,
+    m.balance_before + leg.running_micros, leg.delivered_at, greatest(m.posted_at, p.created_at)
+  from leg
+  join moved m on m.id = leg.account_id
+  left join switchyard.wallet_entries p
+    on p.account_id = m.id and p.sequence = m.sequence_before;
+
+  insert into switchyard.message_charges (
+    message_id, wamid, recipient, account_id, transfer_id, amount_micros, pricing_type, category,
+    is_estimated, delivered_at, created_at
+  )
+  select d.message_id, d.wamid, d.recipient, d.account_id, d.transfer_id, d.amount_micros,
+    d.pricing_type, d.category, d.is_estimated, d.delivered_at, charge_deliveries.at
+  from jsonb_to_recordset(v_covered) as d (
+    message_id uuid, wamid text, recipient text, account_id uuid, transfer_id uuid,
+    amount_micros bigint, pricing_type text, category text, is_estimated boolean,
+    delivered_at timestamptz);
+
+  return (
+    select jsonb_agg(o.open_charge order by o.place)
+    from jsonb_array_elements(open_charges) with ordinality as o (open_charge, place)
+    where not exists (
+      select from jsonb_to_recordset(v_covered) as d (place bigint) where d.place = o.place));
+end;
+$$;
+
 -- Gives back what holds still hold, and to the limit of the day on which they were placed. They and
 -- their accounts are locked already.
 create or replace function switchyard.release_holds(hold_ids uuid[], at timestamptz)
@@ -300,6 +416,9 @@ begin
       payer.id, switchyard.house_account('revenue', payer.currency),
       switchyard.open_receivable(payer.tenant_id, payer.currency)]) as touched (id)));
 
+  if v_open is not null then
+    v_open := switchyard.charge_deliveries(v_open, follow_charges.at);
+  end if;
   perform switchyard.charge_delivery(o.open_charge, follow_charges.at)
   from jsonb_array_elements(v_open) with ordinality as o (open_charge, place)
   where v_open is not null;
