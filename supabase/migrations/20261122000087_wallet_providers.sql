@@ -34,8 +34,10 @@ create index if not exists wallet_provider_events_unsettled
 -- A disputed amount is taken back once, and given back once.
 create unique index if not exists dispute_is_taken_once
   on switchyard.wallet_transfers (tenant_id, reference) where kind = 'dispute';
+-- Charges are corrected too, as often as Meta changes its mind; only this correction names a payment.
 create unique index if not exists dispute_is_given_back_once
-  on switchyard.wallet_transfers (corrects_transfer_id) where kind = 'correction';
+  on switchyard.wallet_transfers (corrects_transfer_id)
+  where kind = 'correction' and payment_id is not null;
 create index if not exists wallet_transfers_payment_id
   on switchyard.wallet_transfers (payment_id) where payment_id is not null;
 
