@@ -87,8 +87,9 @@ create index if not exists callback_deliveries_heads
   on switchyard.callback_deliveries (endpoint_id, due_at, id) where state = 'head';
 create index if not exists callback_deliveries_leased
   on switchyard.callback_deliveries (endpoint_id) where lease_expires_at is not null;
+-- Without the id: with it the planner would walk all of an endpoint for the next of one line.
 create index if not exists callback_deliveries_endpoint_id
-  on switchyard.callback_deliveries (endpoint_id, id);
+  on switchyard.callback_deliveries (endpoint_id);
 create index if not exists callback_deliveries_event_id
   on switchyard.callback_deliveries (event_id);
 
