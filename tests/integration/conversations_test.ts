@@ -1,6 +1,9 @@
 import { strict as assert } from "node:assert";
+import type { AnyMachineSnapshot } from "xstate";
 
 import { machines } from "../../supabase/functions/_shared/conversation/machines.ts";
+import { storeSnapshot } from "../../supabase/functions/_shared/conversation/snapshot.ts";
+import { begin, react } from "../../supabase/functions/_shared/conversation/transition.ts";
 import type { CallRpc } from "../../supabase/functions/_shared/database.ts";
 import {
   advanceAll,
@@ -307,3 +310,79 @@ Deno.test("a customer without a phone number is answered under the user id", () 
     const sent = await sql`select distinct recipient from switchyard.messages`;
     assert.deepEqual(sent.map(({ recipient }) => recipient), ["US.1a2b3c"]);
   }));
+
+Deno.test("workers killed at random: every message is taken once and in order, and replaying the history gives the snapshot", () =>
+  withBot(async (ground) => {
+    const { sql, call, tenancy, clock } = ground;
+    const random = mulberry(7);
+    const phones = Array.from({ length: 4 }, (_, index) => `+1555030000${index}`);
+    // None that leads to a state which replaces answers: there not all are heard.
+    const words = ["Hello", "book", "thanks", "florp", "menu", "no", "hours", "person"];
+    const heard = new Map<string, string[]>(phones.map((phone) => [phone, []]));
+    for (let round = 0; round < 8; round++) {
+      for (const phone of phones) {
+        const text = `${words[Math.floor(random() * words.length)]} ${round}`;
+        heard.get(phone)!.push(text);
+        await write(sql, tenancy, text, { at: clock.now, phone });
+      }
+      clock.now += 30_000;
+      // Of four workers at once some die before they write, some after.
+      const mortal: CallRpc = async (name, args, options) => {
+        if (name !== "advance_conversations") return await call(name, args, options);
+        const fate = random();
+        if (fate < 0.3) throw new Error("killed before");
+        const answer = await call(name, args, options);
+        if (fate > 0.7) throw new Error("killed after");
+        return answer;
+      };
+      await Promise.allSettled(
+        Array.from({ length: 4 }, () => aWorker(mortal, machines).advanceSome()),
+      );
+    }
+    clock.now += 30_000;
+    await advanceAll(aWorker(call, machines));
+
+    const [left] = await sql`select count(*) from switchyard.conversation_steps`;
+    assert.equal(left!.count, 0);
+    for (const phone of phones) {
+      const history = await sql`
+        select t.event, t.to_state, m.snapshot
+        from switchyard.conversation_transitions t
+        join switchyard.conversation_machines m on m.conversation_id = t.conversation_id
+        join switchyard.conversations c on c.id = t.conversation_id
+        where c.customer_phone = ${phone} order by t.seq, t.nth`;
+      const texts = history.flatMap(({ event }) => (event.text ? [event.text] : []));
+      assert.deepEqual(texts.join("\n"), heard.get(phone)!.join("\n"));
+      assert.deepEqual(replay(history.map(({ event }) => event)), history.at(-1)!.snapshot);
+    }
+    const said = await sql`
+      select idempotency.key from switchyard.idempotency_keys idempotency
+      where idempotency.key like 'bot:%'`;
+    assert.equal((await saidIn(sql, tenancy)).length, said.length);
+    const [planned] = await sql`
+      select sum(jsonb_array_length(messages))::integer as count
+      from switchyard.conversation_transitions`;
+    assert.equal(said.length, planned!.count);
+  }));
+
+/** What the machine makes of these events from its beginning on. */
+function replay(events: { type: string }[]): unknown {
+  let snapshot: AnyMachineSnapshot | null = null;
+  for (const event of events) {
+    snapshot = event.type === "conversation.began"
+      ? begin(menu, { name: null }).snapshot
+      : react(menu, { name: null }, snapshot!, event).snapshot;
+  }
+  return storeSnapshot(snapshot!);
+}
+
+/** Chance with a seed, so that a failure can be seen again. */
+function mulberry(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
