@@ -26,6 +26,9 @@ async function setUp() {
       // Others get their turn.
       sleep: () => new Promise((resolve) => setTimeout(resolve, 20)),
       stopping: stop.signal,
+      fetch,
+      deadline: AbortSignal.timeout,
+      graph: { url: "https://graph.test", version: "v25.0" },
     }),
     { log, now: Date.now },
   );

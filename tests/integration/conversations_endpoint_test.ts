@@ -41,7 +41,15 @@ async function setUp() {
   const receiving = startReceiving(api);
   const log = createLog({ write: () => {}, now: Date.now, fields: {} });
   const { signal: stopping } = new AbortController();
-  const deps = { ...receiving.project, now: Date.now, sleep: () => Promise.resolve(), stopping };
+  const deps = {
+    ...receiving.project,
+    now: Date.now,
+    sleep: () => Promise.resolve(),
+    stopping,
+    fetch,
+    deadline: AbortSignal.timeout,
+    graph: { url: "https://graph.test", version: "v25.0" },
+  };
   const handler = serve("wa-conversations", createHandler(deps), { log, now: Date.now });
   const ask = async (path: string, headers: Record<string, string>) => {
     const response = await handler(
@@ -222,6 +230,27 @@ Deno.test("another tenant's conversation is none", async () => {
     assert.deepEqual([status, body.code], [404, "not_found"], path);
   }
   assert.deepEqual(await stage.conversationsOf(theirs), []);
+});
+
+Deno.test("a file is its tenant's alone, and a text has none", async () => {
+  await using stage = await setUp();
+  const [ours, theirs] = [await createTenancy(stage.sql), await createTenancy(stage.sql)];
+  const image = { id: "77", mime_type: "image/jpeg", sha256: "x" };
+  await stage.receiveMessage(ours, { type: "image", text: undefined, image });
+  await stage.receiveMessage(ours);
+  const rows = await stage.sql`select id, type from switchyard.conversation_events order by id`;
+  const find = (tenancy: Tenancy, id: number) =>
+    stage.project.call("find_media", { tenant_id: tenancy.tenantId, event_id: id });
+  assert.deepEqual(await find(ours, rows[0]!.id), {
+    sender_id: ours.senderId,
+    phone_number_id: ours.phoneNumberId,
+    type: "image",
+    ...image,
+    filename: null,
+  });
+  assert.equal(await find(theirs, rows[0]!.id), null);
+  assert.equal(await find(ours, rows[1]!.id), null);
+  assert.equal((await stage.ask(`/media/${rows[0]!.id}`, stage.of(theirs))).status, 404);
 });
 
 Deno.test("every role may read, and nobody else", async () => {

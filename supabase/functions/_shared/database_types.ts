@@ -167,6 +167,7 @@ export type Database = {
           "planned_send_at": string;
         }[];
       };
+      "find_media": { Args: { "event_id": number; "tenant_id": string }; Returns: Json };
       "get_conversation": {
         Args: { "at"?: string; "conversation_id": string; "tenant_id": string };
         Returns: Json;

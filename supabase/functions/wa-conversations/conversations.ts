@@ -6,6 +6,8 @@ import type { Route } from "../_shared/http/router.ts";
 import type { Handler } from "../_shared/http/serve.ts";
 import { openChangeStream } from "./change_stream.ts";
 import type { ChangeStreamDeps } from "./change_stream.ts";
+import { passMediaOn } from "./media.ts";
+import type { MediaDeps } from "./media.ts";
 import {
   getConversation,
   listConversations,
@@ -15,7 +17,7 @@ import {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-export interface ConversationsDeps extends ChangeStreamDeps {
+export interface ConversationsDeps extends ChangeStreamDeps, MediaDeps {
   call: CallRpc;
   identify: Identify;
 }
@@ -46,6 +48,9 @@ export function createHandler(deps: ConversationsDeps): Handler {
       if (!admitted.ok) return admitted.response;
       return await openChangeStream(deps, admitted.tenantId, c.req.raw, c.env.log);
     },
+  });
+  route(router, "/media/:id{\\d{1,15}}", {
+    GET: forTenant((tenantId, _request, id) => passMediaOn(deps, tenantId, id)),
   });
   route(router, "/:id", {
     GET: ofConversation((tenantId, _request, id) => getConversation(call, tenantId, id)),
