@@ -2,7 +2,7 @@ import type { Bench, Figure } from "./figures.ts";
 import { percentile } from "./figures.ts";
 import { familyCpuMs } from "./ground/cpu.ts";
 import { type Books, type Contender, contendersOf, openBooks } from "./wallet_contenders.ts";
-import { startWalletGround, type WalletGround } from "./wallet_ground.ts";
+import { type Sql, startWalletGround, type WalletGround } from "./wallet_ground.ts";
 
 const ROUNDS = 5;
 const ROUND_MS = 1_500;
@@ -90,31 +90,35 @@ async function race(
   ground: WalletGround,
 ): Promise<Record<string, Score[]>> {
   const scores: Record<string, Score[]> = {};
+  // The same connections all the time, as pooled ones are: Postgres plans what a connection calls at
+  // its first calls of it.
+  const pools = new Map<number, Sql>();
+  const poolOf = ({ connections }: Contender) => {
+    const pool = pools.get(connections) ?? ground.connect(connections);
+    pools.set(connections, pool);
+    return pool;
+  };
   for (let round = 0; round < ROUNDS; round++) {
     for (const contender of contenders) {
-      const score = await measure(contender, ground);
+      const score = await measure(contender, poolOf(contender), ground.pid);
       // The first round warms up.
       if (round > 0) (scores[contender.name] ??= []).push(score);
     }
   }
+  await Promise.all([...pools.values()].map((sql) => sql.end()));
   return scores;
 }
 
-async function measure(contender: Contender, ground: WalletGround): Promise<Score> {
-  const sql = ground.connect(contender.connections);
-  // A connection plans what it calls at its first call, as no pooled one does again.
-  for (let call = 0; call < 2; call++) {
-    await Promise.all(Array.from({ length: contender.connections }, () => contender.run(sql)));
-  }
-  const cpuBefore = await familyCpuMs(ground.pid);
+async function measure(contender: Contender, sql: Sql, postgresPid: number): Promise<Score> {
+  await Promise.all(Array.from({ length: contender.connections }, () => contender.run(sql)));
+  const cpuBefore = await familyCpuMs(postgresPid);
   const startedAt = performance.now();
   let done = 0;
   await Promise.all(Array.from({ length: contender.connections }, async () => {
     while (performance.now() - startedAt < ROUND_MS) done += await contender.run(sql);
   }));
   const perSecond = done / ((performance.now() - startedAt) / 1000);
-  const cpuMs = (await familyCpuMs(ground.pid) - cpuBefore) / done;
-  await sql.end();
+  const cpuMs = (await familyCpuMs(postgresPid) - cpuBefore) / done;
   return { perSecond, cpuMs };
 }
 
