@@ -140,10 +140,13 @@ Deno.test("the jobs of the wallet run every minute and its proof every night", a
     select jobname, schedule, command from cron.job where jobname like 'switchyard-wallet-%'
     order by jobname`;
   assert.deepEqual(jobs.map(({ jobname }) => jobname), [
+    "switchyard-wallet-answers",
     "switchyard-wallet-checks",
     "switchyard-wallet-debts",
     "switchyard-wallet-proof",
+    "switchyard-wallet-seals",
     "switchyard-wallet-tick",
+    "switchyard-wallet-top-ups",
   ]);
   for (const { command } of jobs) await world.owner.unsafe(command);
 });
