@@ -157,7 +157,7 @@ async function prune(sql: Sql, note: Note): Promise<number> {
     order by e.processed_at limit ${PRUNED}`;
   note("plan_of_pruning", plan.map((row) => row["QUERY PLAN"]));
   const times: number[] = [];
-  for (let nth = 0; nth < 3; nth++) {
+  for (let nth = 0; nth < 2; nth++) {
     const startedAt = performance.now();
     const [row] = await sql`
       select switchyard.prune_inbound_events(now(), ${PRUNED}) as pruned`;
