@@ -64,10 +64,9 @@ begin
 end;
 $$;
 
--- The categories in which Meta may charge a message: of a template nobody here knows its category, and
--- Meta may move it to another; everything else is a reply in the customer window. A read receipt is no
--- message.
-create or replace function switchyard.plausible_categories(type text)
+-- The categories in which Meta may charge a message: that of its template where Meta has told it, any
+-- where it has not; everything else is a reply in the customer window. A read receipt is no message.
+create or replace function switchyard.plausible_categories(type text, template_category text)
 returns text[]
 language sql
 immutable
@@ -75,7 +74,8 @@ set search_path = ''
 as $$
   select case type
     when 'read' then '{}'::text[]
-    when 'template' then '{marketing,utility,authentication}'
+    when 'template' then case when template_category is not null
+      then array[lower(template_category)] else '{marketing,utility,authentication}' end
     else '{service}'
   end;
 $$;
@@ -83,7 +83,7 @@ $$;
 -- The dearest price that a message to a market may be charged; no row for what is never charged. A null
 -- price: no card has one.
 create or replace function switchyard.dearest_rate(
-  currency text, market text, type text, at timestamptz
+  currency text, market text, type text, template_category text, at timestamptz
 )
 returns table (category text, price_micros bigint)
 language sql
@@ -91,7 +91,8 @@ stable
 set search_path = ''
 as $$
   select plausible.category, rate.price_micros
-  from unnest(switchyard.plausible_categories(dearest_rate.type))
+  from unnest(switchyard.plausible_categories(
+    dearest_rate.type, dearest_rate.template_category))
     with ordinality as plausible (category, nth)
   left join lateral switchyard.rate_at(
     dearest_rate.currency, dearest_rate.market, plausible.category, dearest_rate.at) rate on true
@@ -147,14 +148,19 @@ begin
 
   -- Recipients are many, the markets of a batch and its types are few.
   with item as materialized (
-    select i.item, switchyard.market_of(i.item ->> 'to') as market, i.item ->> 'type' as type
+    select i.item, switchyard.market_of(i.item ->> 'to') as market, i.item ->> 'type' as type,
+      t.category as template_category
     from jsonb_array_elements(items) as i (item)
+    left join switchyard.senders s on i.item ->> 'type' = 'template'
+      and s.id = (i.item ->> 'sender_id')::uuid
+    left join switchyard.templates t on t.business_account_id = s.business_account_id
+      and t.name = i.item #>> '{content,name}' and t.language = i.item #>> '{content,language,code}'
   ),
   rate as materialized (
-    select kind.market, kind.type, dearest.category, dearest.price_micros
-    from (select distinct item.market, item.type from item) kind
-    cross join lateral switchyard.dearest_rate(
-      v_account.currency, kind.market, kind.type, hold_for_messages.at) dearest
+    select kind.market, kind.type, kind.template_category, dearest.category, dearest.price_micros
+    from (select distinct item.market, item.type, item.template_category from item) kind
+    cross join lateral switchyard.dearest_rate(v_account.currency, kind.market, kind.type,
+      kind.template_category, hold_for_messages.at) dearest
   )
   select jsonb_agg(item.item || jsonb_build_object('charge', case when rate.category is not null
     then jsonb_build_object('account_id', v_account.id, 'currency', v_account.currency,
@@ -162,7 +168,8 @@ begin
     end) order by (item.item ->> 'index')::integer)
   into v_priced
   from item
-  left join rate on rate.type = item.type and rate.market is not distinct from item.market;
+  left join rate on rate.type = item.type and rate.market is not distinct from item.market
+    and rate.template_category is not distinct from item.template_category;
 
   select coalesce(jsonb_object_agg(p.index, p.answer), '{}') into v_answers
   from switchyard.place_holds(hold_for_messages.tenant_id, (

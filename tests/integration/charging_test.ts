@@ -58,9 +58,16 @@ Deno.test("a message holds its dearest plausible price when it is accepted", asy
   const offer = await send(template, false);
   const { category, held_micros } = await readPrice(sql, payer, offer);
   assert.deepEqual([category, held_micros], ["marketing", "120000"]);
+  await sql`
+    insert into switchyard.templates (business_account_id, name, language, category)
+    values (${payer.businessAccountId}, 'receipt', 'en', 'UTILITY')`;
+  const content = { name: "receipt", language: { code: "en" } };
+  const receipt = await send({ ...template, content }, false);
+  const known = await readPrice(sql, payer, receipt);
+  assert.deepEqual([known.category, known.held_micros], ["utility", "50000"]);
   const american = await send({ to: "+15550200001" }, false);
   assert.equal((await readPrice(sql, payer, american)).held_micros, "4000");
-  assert.deepEqual(await readBalance(payer), [FUNDS, 164_000, FUNDS - 164_000]);
+  assert.deepEqual(await readBalance(payer), [FUNDS, 214_000, FUNDS - 214_000]);
 });
 
 Deno.test("the answer to a message tells its hold, and the same again under its key", async () => {
