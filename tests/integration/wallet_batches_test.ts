@@ -30,7 +30,8 @@ async function placeMany(sql: Sql, tenantId: string, asked: Asked[]): Promise<Wa
     return { index, key, ...await fingerprintFields(fields), ...fields };
   }));
   const rows = await sql<{ index: number; answer: WalletOutcome }[]>`
-    select * from switchyard_api.place_wallet_holds(${tenantId}, ${sql.json(holds)}, '{}')`;
+    select * from switchyard_api.place_wallet_holds(${tenantId}, ${sql.json(holds)}, '{}')
+    order by index`;
   assert.deepEqual(rows.map(({ index }) => index), asked.map((_, index) => index));
   return rows.map(({ answer }) => answer);
 }
