@@ -39,8 +39,10 @@ create table if not exists switchyard.inbound_events (
   autovacuum_vacuum_scale_factor = 0.02,
   autovacuum_vacuum_cost_delay = 2
 );
+-- Only for queries that ask for a time: where nothing was pending when statistics were taken, this index
+-- would look as good as any for the turns of a conversation, and all that is pending be read for each.
 create index if not exists inbound_events_pending on switchyard.inbound_events (received_at)
-  where state = 'pending';
+  where state = 'pending' and received_at is not null;
 create index if not exists inbound_events_pending_statuses on switchyard.inbound_events (sender_id)
   where state = 'pending' and kind = 'status';
 create index if not exists inbound_events_quarantined on switchyard.inbound_events (id)

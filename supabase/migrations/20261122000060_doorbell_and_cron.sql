@@ -139,7 +139,8 @@ as $$
         'oldest_age_seconds', coalesce(extract(epoch from health_snapshot.at - min(received_at)), 0))
       from (
         select e.received_at from switchyard.inbound_events e
-        where e.state = 'pending' order by e.received_at limit 10000
+        where e.state = 'pending' and e.received_at <= health_snapshot.at
+        order by e.received_at limit 10000
       ) pending),
     'outcome_unknown', (
       select count(*) from (
