@@ -1,7 +1,7 @@
-// In a real browser: this needs chromium, which .ci/run installs where a test names it.
+// In a real browser: chromium, which .ci/run installs where a test names it.
 import { strict as assert } from "node:assert";
 
-import { type Page, startBrowser } from "../support/browser.ts";
+import { browserTest, type Page, startBrowser } from "../support/browser.ts";
 import { eventually } from "../support/eventually.ts";
 import { aPhoneNumber, connectPlatform, type Tenant } from "../support/platform.ts";
 import { openPlatformDatabase } from "../support/platform_database.ts";
@@ -64,7 +64,7 @@ async function keep(page: Page, name: string): Promise<void> {
   await Deno.writeFile(`${folder}/${name}.png`, await page.screenshot());
 }
 
-Deno.test("a customer books a repair on the phone by buttons and a list", async () => {
+browserTest("a customer books a repair on the phone by buttons and a list", async () => {
   await using browser = await startBrowser();
   const page = await browser.page();
   const { chat } = await openPhone(page);
@@ -82,31 +82,34 @@ Deno.test("a customer books a repair on the phone by buttons and a list", async 
   assert.deepEqual(page.faults, []);
 });
 
-Deno.test("a customer asks for a person, who answers in the same chat, and comes back by the menu", async () => {
-  await using browser = await startBrowser();
-  const page = await browser.page();
-  const { tenant, chat } = await openPhone(page);
+browserTest(
+  "a customer asks for a person, who answers in the same chat, and comes back by the menu",
+  async () => {
+    await using browser = await startBrowser();
+    const page = await browser.page();
+    const { tenant, chat } = await openPhone(page);
 
-  await chat.write("Hi there");
-  await chat.sees(MENU);
-  await chat.tap("Talk to a person");
-  await chat.sees("A person will answer you here.");
+    await chat.write("Hi there");
+    await chat.sees(MENU);
+    await chat.tap("Talk to a person");
+    await chat.sees("A person will answer you here.");
 
-  await using database = openPlatformDatabase(platform);
-  const [conversation] = await database.sql`
+    await using database = openPlatformDatabase(platform);
+    const [conversation] = await database.sql`
     select conversation_id as id, state from switchyard.conversation_machines
     where tenant_id = ${tenant.id}`;
-  assert.equal(conversation!.state, "agent_active.waiting");
-  await tenant.send({
-    to: await customerOf(database.sql, conversation!.id),
-    text: { body: "I am Bo" },
-  });
-  await chat.sees("I am Bo");
-  await keep(page, "menu_bot_person");
-  await chat.tap("Menu");
-  await chat.sees(MENU, 2);
-  assert.deepEqual(page.faults, []);
-});
+    assert.equal(conversation!.state, "agent_active.waiting");
+    await tenant.send({
+      to: await customerOf(database.sql, conversation!.id),
+      text: { body: "I am Bo" },
+    });
+    await chat.sees("I am Bo");
+    await keep(page, "menu_bot_person");
+    await chat.tap("Menu");
+    await chat.sees(MENU, 2);
+    assert.deepEqual(page.faults, []);
+  },
+);
 
 async function customerOf(
   sql: ReturnType<typeof openPlatformDatabase>["sql"],

@@ -23,6 +23,15 @@ export interface Browser extends AsyncDisposable {
   page(size?: { width: number; height: number }): Promise<Page>;
 }
 
+/**
+ * A test in a real browser. On a machine without one it is left out, which the run says; `.ci/run`
+ * installs Chromium, so that nothing is merged without these tests.
+ */
+export function browserTest(name: string, fn: () => Promise<void>): void {
+  const ignore = !NAMES.some(isInstalled);
+  Deno.test({ name: ignore ? `${name} (left out: ${HOW_TO_INSTALL})` : name, ignore, fn });
+}
+
 /** Starts it; for `await using`, which ends it. Throws with what to install where there is none. */
 export async function startBrowser(): Promise<Browser> {
   const profile = await Deno.makeTempDir({ prefix: "switchyard-chromium-" });
@@ -39,10 +48,23 @@ export async function startBrowser(): Promise<Browser> {
   };
 }
 
-const NAMES = ["chromium", "chromium-browser", "google-chrome", "chrome"];
+const NAMES = [
+  Deno.env.get("CHROMIUM") ?? [],
+  ["chromium", "chromium-browser", "google-chrome", "chrome"],
+].flat();
+const HOW_TO_INSTALL = "`apt-get install chromium`, or set CHROMIUM";
+
+function isInstalled(name: string): boolean {
+  try {
+    return new Deno.Command(name, { args: ["--version"] }).outputSync().success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
 
 function launch(profile: string): Deno.ChildProcess {
-  for (const name of [Deno.env.get("CHROMIUM") ?? [], NAMES].flat()) {
+  for (const name of NAMES) {
     try {
       return new Deno.Command(name, {
         args: [
@@ -52,6 +74,11 @@ function launch(profile: string): Deno.ChildProcess {
           "--disable-gpu",
           "--disable-dev-shm-usage",
           "--no-first-run",
+          // It would ask its maker for things that no test needs, and wait where there is no internet.
+          "--disable-background-networking",
+          "--disable-component-update",
+          "--disable-sync",
+          "--disable-quic",
           "--hide-scrollbars",
           "--remote-debugging-port=0",
           `--user-data-dir=${profile}`,
@@ -65,7 +92,7 @@ function launch(profile: string): Deno.ChildProcess {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-  throw new Error("Chromium is not installed: `apt-get install chromium`, or set CHROMIUM.");
+  throw new Error(`Chromium is not installed: ${HOW_TO_INSTALL}.`);
 }
 
 async function addressIn(stderr: ReadableStream<Uint8Array>): Promise<string> {
@@ -128,6 +155,22 @@ async function connect(address: string): Promise<Socket> {
   };
 }
 
+const MAX_CLICKS = 20;
+
+/** Runs in the page: says where to press, and takes note of whether that hits. */
+const aim = `(selector, text) => {
+  const isMeant = (one) => one?.textContent.includes(text);
+  const element = [...document.querySelectorAll(selector)].findLast(isMeant);
+  if (!element) return null;
+  globalThis.wasHit = false;
+  document.addEventListener("click", ({ target }) => {
+    if (isMeant(target.closest(selector))) globalThis.wasHit = true;
+  }, { capture: true, once: true });
+  element.scrollIntoView({ block: "center", behavior: "instant" });
+  const { left, top, width, height } = element.getBoundingClientRect();
+  return { x: left + width / 2, y: top + height / 2 };
+}`;
+
 async function openPage(
   socket: Socket,
   size: { width: number; height: number },
@@ -171,18 +214,17 @@ async function openPage(
       await load;
     },
     async click(selector, text = "") {
-      const found = await evaluate<{ x: number; y: number } | null>(`(() => {
-        const element = [...document.querySelectorAll(${JSON.stringify(selector)})]
-          .findLast((one) => one.textContent.includes(${JSON.stringify(text)}));
-        if (!element) return null;
-        element.scrollIntoView({ block: "center", behavior: "instant" });
-        const { left, top, width, height } = element.getBoundingClientRect();
-        return { x: left + width / 2, y: top + height / 2 };
-      })()`);
-      if (found === null) throw new Error(`Nothing to click: ${selector} with "${text}"`);
-      const button = { ...found, button: "left", clickCount: 1 };
-      await send("Input.dispatchMouseEvent", { type: "mousePressed", ...button });
-      await send("Input.dispatchMouseEvent", { type: "mouseReleased", ...button });
+      const wanted = `${JSON.stringify(selector)}, ${JSON.stringify(text)}`;
+      for (let tries = 0; tries < MAX_CLICKS; tries++) {
+        const found = await evaluate<{ x: number; y: number } | null>(`(${aim})(${wanted})`);
+        if (found === null) throw new Error(`Nothing to click: ${selector} with "${text}"`);
+        const button = { ...found, button: "left", clickCount: 1 };
+        await send("Input.dispatchMouseEvent", { type: "mousePressed", ...button });
+        await send("Input.dispatchMouseEvent", { type: "mouseReleased", ...button });
+        // A bubble that comes in between moves what is aimed at.
+        if (await evaluate<boolean>("globalThis.wasHit")) return;
+      }
+      throw new Error(`Cannot hit ${selector} with "${text}": it moves`);
     },
     type: (text) => send("Input.insertText", { text }),
     async press(key) {
