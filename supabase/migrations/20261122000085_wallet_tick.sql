@@ -158,6 +158,21 @@ as $$
   where h.captured_micros <> coalesce(taken.amount, 0);
 $$;
 
+-- Writes down what was found: a finding that stands already is seen again.
+create or replace function switchyard.write_findings(found jsonb, at timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  insert into switchyard.wallet_findings as w
+    (rule, subject, tenant_id, detail, found_at, last_found_at)
+  select f.rule, f.subject, f.tenant_id, f.detail, write_findings.at,
+         write_findings.at
+  from jsonb_to_recordset(found) as f (rule text, subject text, tenant_id uuid, detail jsonb)
+  on conflict (rule, subject) where gone_at is null
+  do update set last_found_at = greatest(w.found_at, excluded.last_found_at), detail = excluded.detail;
+$$;
+
 -- Proves the books, writes down what does not hold and warns of it; it repairs nothing. With `since` it
 -- reads what changed from then on; without, everything there ever was, and what is found no more is
 -- marked so. Returns how many rules are broken now.
@@ -190,15 +205,11 @@ begin
     union all
     select f.* from switchyard.find_uncharged_messages(check_wallet_invariants.at) f
     where since = '-infinity'
+    union all
+    select f.* from switchyard.find_standing_differences() f where since = '-infinity'
   ) f;
 
-  insert into switchyard.wallet_findings as w
-    (rule, subject, tenant_id, detail, found_at, last_found_at)
-  select f.rule, f.subject, f.tenant_id, f.detail, check_wallet_invariants.at,
-         check_wallet_invariants.at
-  from jsonb_to_recordset(v_found) as f (rule text, subject text, tenant_id uuid, detail jsonb)
-  on conflict (rule, subject) where gone_at is null
-  do update set last_found_at = greatest(w.found_at, excluded.last_found_at), detail = excluded.detail;
+  perform switchyard.write_findings(v_found, check_wallet_invariants.at);
 
   update switchyard.wallet_findings w
   set gone_at = check_wallet_invariants.at

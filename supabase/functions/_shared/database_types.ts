@@ -122,6 +122,10 @@ export type Database = {
         Args: { "stream_id": string; "tenant_id": string };
         Returns: undefined;
       };
+      "compare_meta_analytics": {
+        Args: { "actor": Json; "answer": Json; "at"?: string; "dry_run": boolean };
+        Returns: Json;
+      };
       "count_idempotency_error": { Args: Record<PropertyKey, never>; Returns: undefined };
       "create_api_key": {
         Args: {

@@ -21,6 +21,7 @@ import {
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
 import type { AdminDeps, Command } from "./command.ts";
 import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
+import { compareMetaAnalytics } from "./meta_analytics.ts";
 import { listQuarantine, replayQuarantine } from "./quarantine.ts";
 import { importRateCard, listRates } from "./rate_cards.ts";
 import { setRealtime } from "./realtime.ts";
@@ -71,6 +72,7 @@ export function createHandler(deps: AdminDeps): Handler {
     POST: may("run_platform", importRateCard),
   });
   route(router, "/wallet/verify", { POST: may("run_platform", verifyWallet) });
+  route(router, "/wallet/meta-analytics", { POST: may("run_platform", compareMetaAnalytics) });
   route(router, "/cache/stats", { GET: may("run_platform", tellCacheStatistics) });
   route(router, "/cache/clear", { POST: may("run_platform", clearCache) });
   route(router, "/cache/invalidate", { POST: may("run_platform", invalidateCache) });
