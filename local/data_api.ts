@@ -68,7 +68,12 @@ async function connect(options: DataApiOptions): Promise<ConnectedApi> {
     lost.resolve();
     void end();
   });
-  const end = () => connection.driver.end({ timeout: 1 });
+  let unlisten: () => Promise<void> = () => Promise.resolve();
+  // The driver listens anew when that connection closes, even while it ends, and nobody would catch it.
+  async function end(): Promise<void> {
+    if (!isLost) await unlisten().catch(() => {});
+    await connection.driver.end({ timeout: 1 });
+  }
   const app = new App({
     connection,
     api: { schemas: [EXPOSED_SCHEMA] },
@@ -81,7 +86,11 @@ async function connect(options: DataApiOptions): Promise<ConnectedApi> {
   try {
     await connection.introspect();
     // A reload that fails leaves what was known, where clearing it first would answer 404.
-    await connection.driver.listen("pgrst", () => void connection.introspect());
+    const listening = await connection.driver.listen(
+      "pgrst",
+      () => void connection.introspect().catch(() => {}),
+    );
+    unlisten = listening.unlisten;
   } catch (error) {
     void end();
     throw error;

@@ -207,12 +207,14 @@ Deno.test("a merged conversation keeps the machine that answered, with what wait
   await stage.write(null, "US.5", "b");
   await stage.write("15550200005", "US.5", "c");
   const [both] = await sql`
-    select count(*) filter (where m.parked_reason = 'merged')::integer as resting,
+    select count(*) filter (
+        where c.merged_into is not null and m.state is null and m.wake_at is null)::integer as resting,
       (select array_agg(s.content -> 'text' ->> 'body' order by s.at)
         from switchyard.conversation_steps s
         join switchyard.conversations c on c.id = s.conversation_id
         where c.customer_user_id = 'US.5') as waiting
-    from switchyard.conversation_machines m`;
+    from switchyard.conversation_machines m
+    join switchyard.conversations c on c.id = m.conversation_id`;
   assert.deepEqual({ ...both }, { resting: 1, waiting: ["a", "b", "c"] });
 });
 
