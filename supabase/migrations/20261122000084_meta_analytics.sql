@@ -94,12 +94,11 @@ as $$
       select from ours where told.phone_number in (ours.digits, ours.phone_number_id));
 $$;
 
--- Holds what Meta counted against what was charged, by sender, category and type. What was delivered at
--- an edge of the period may be missing or be there.
+-- Holds what Meta counted against what was charged, by sender, category and type, each worded as a finding
+-- in case that the two differ. What was delivered at an edge of the period may be missing or be there.
 create or replace function switchyard.compare_analytics(answer jsonb)
 returns table (
-  sender text, category text, type text, tenant_id uuid, meta_volume bigint, our_volume bigint,
-  meta_micros bigint, our_micros bigint, is_different boolean
+  rule text, subject text, tenant_id uuid, detail jsonb, is_different boolean
 )
 language sql
 stable
@@ -166,30 +165,18 @@ as $$
     full join charged c on c.sender = t.sender and c.category = t.category and c.type = t.type
     cross join period
   )
-  select nullif(p.sender, ''), p.category, p.type,
-    (select s.tenant_id from sender s where s.sender = p.sender limit 1), p.meta_volume, p.our_volume,
-    p.meta_micros, case when p.meta_micros is not null then p.our_micros end,
+  select 'meta_counts_what_is_charged',
+    switchyard.name_analytics(answer) || coalesce(nullif(p.sender, ''), 'all') || ' ' || p.category
+      || ' ' || p.type,
+    (select s.tenant_id from sender s where s.sender = p.sender limit 1),
+    jsonb_strip_nulls(jsonb_build_object('sender', nullif(p.sender, ''), 'category', p.category,
+      'type', p.type, 'meta_volume', p.meta_volume, 'our_volume', p.our_volume,
+      'meta_micros', p.meta_micros::text,
+      'our_micros', case when p.meta_micros is not null then p.our_micros::text end)),
     p.meta_volume not between p.least_volume and p.most_volume
       or coalesce(p.meta_micros not between p.least_micros and p.most_micros, false)
   from pair p
   where p.meta_volume > 0 or p.our_volume > 0 or p.meta_micros > 0;
-$$;
-
--- Lists where an answer of Meta's differs from what was charged, as a finding of the books.
-create or replace function switchyard.find_analytics_differences(answer jsonb)
-returns table (rule text, subject text, tenant_id uuid, detail jsonb)
-language sql
-stable
-set search_path = ''
-as $$
-  select 'meta_counts_what_is_charged',
-    switchyard.name_analytics(answer) || coalesce(c.sender, 'all') || ' ' || c.category || ' ' || c.type,
-    c.tenant_id,
-    jsonb_strip_nulls(jsonb_build_object('sender', c.sender, 'category', c.category,
-      'type', c.type, 'meta_volume', c.meta_volume, 'our_volume', c.our_volume,
-      'meta_micros', c.meta_micros::text, 'our_micros', c.our_micros::text))
-  from switchyard.compare_analytics(answer) c
-  where c.is_different;
 $$;
 
 -- Looks again where Meta's answers differed when they were last looked at: what came late may have
@@ -202,9 +189,10 @@ set search_path = ''
 as $$
 begin
   return query
-  select f.* from switchyard.wallet_meta_analytics a
-  cross join lateral switchyard.find_analytics_differences(to_jsonb(a)) f
-  where exists (
+  select c.rule, c.subject, c.tenant_id, c.detail
+  from switchyard.wallet_meta_analytics a
+  cross join lateral switchyard.compare_analytics(to_jsonb(a)) c
+  where c.is_different and exists (
     select from switchyard.wallet_findings w
     where w.gone_at is null and w.rule = 'meta_counts_what_is_charged'
       and starts_with(w.subject, switchyard.name_analytics(to_jsonb(a))));
@@ -224,6 +212,7 @@ set search_path = ''
 as $$
 declare
   v_account text := answer ->> 'business_account_id';
+  v_compared bigint;
   v_found jsonb;
   v_told jsonb;
 begin
@@ -232,10 +221,12 @@ begin
   end if;
   perform pg_advisory_xact_lock(hashtextextended('switchyard.compare_meta_analytics', 0));
 
-  select coalesce(jsonb_agg(f order by f.subject), '[]') into v_found
-  from switchyard.find_analytics_differences(answer) f;
-  select jsonb_build_object('compared', (select count(*) from switchyard.compare_analytics(answer)),
-    'differences', coalesce((select jsonb_agg(f.f -> 'detail') from jsonb_array_elements(v_found) as f (f)), '[]'),
+  select count(*), coalesce(jsonb_agg(c order by c.subject) filter (where c.is_different), '[]')
+  into v_compared, v_found
+  from switchyard.compare_analytics(answer) c;
+  select jsonb_build_object('compared', v_compared,
+    'differences', coalesce((
+      select jsonb_agg(f.finding -> 'detail') from jsonb_array_elements(v_found) as f (finding)), '[]'),
     'not_compared', coalesce((
       select jsonb_agg(jsonb_strip_nulls(jsonb_build_object('sender', n.sender,
         'phone_number', n.told_as, 'reason', n.obstacle)) order by n.obstacle, n.sender, n.told_as)

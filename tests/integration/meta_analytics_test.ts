@@ -1,5 +1,8 @@
 import { strict as assert } from "node:assert";
 
+import { createHandler } from "../../supabase/functions/admin/admin.ts";
+import { serve } from "../../supabase/functions/_shared/http/serve.ts";
+import { createLog } from "../../supabase/functions/_shared/telemetry/log.ts";
 import {
   createPayer,
   type Payer,
@@ -8,6 +11,7 @@ import {
   report,
   setBilling,
 } from "../support/charging.ts";
+import { startTestDataApi } from "../support/data_api.ts";
 import { createDatabase, type Sql } from "../support/database.ts";
 import { accepted, anItem, claim, enqueue, settle } from "../support/outbound.ts";
 
@@ -262,4 +266,53 @@ Deno.test("an account without a sender is not known", async () => {
   assert.deepEqual(await compare([], { business_account_id: "1" }), {
     outcome: "unknown_business_account",
   });
+});
+
+Deno.test("POST meta-analytics takes Meta's answer and tells what differs", async () => {
+  const { database, sql, payer, account, points } = await setup();
+  await using _ = database;
+  await using api = await startTestDataApi(database);
+  const log = createLog({ write: () => {}, now: () => 0, fields: {} });
+  const handler = createHandler({
+    call: api.callRpc,
+    identify: () => Promise.resolve({ ok: true, caller: { kind: "secret", tenantId: null } }),
+    randomBytes: (length) => new Uint8Array(length),
+    resolve: () => Promise.resolve([]),
+    reach: "public",
+    statistics: null,
+    memory: { maxEntries: 1, ttlMs: 1 },
+    breakers: null,
+  });
+  const [start, end] = [DAY.starts_at, DAY.ends_at].map((at) => Date.parse(at) / 1_000);
+  const counted = points(3).map((point) => ({
+    start,
+    end,
+    phone_number: point.phone_number,
+    country: "DE",
+    pricing_category: point.category.toUpperCase(),
+    pricing_type: point.type.toUpperCase(),
+    volume: point.volume,
+    cost: point.cost_micros! / 1_000_000,
+  }));
+  const answer = { id: account, pricing_analytics: { data: [{ data_points: counted }] } };
+  const response = await serve("admin", handler, { log, now: () => 0 })(
+    new Request("http://localhost/admin/wallet/meta-analytics", {
+      method: "POST",
+      body: JSON.stringify({ start, end, currency: "USD", answer }),
+    }),
+  );
+  assert.equal(response.status, 200);
+  assert.deepEqual(await response.json(), {
+    dry_run: false,
+    compared: 2,
+    differences: [differing(payer, {
+      meta_volume: 3,
+      our_volume: 2,
+      currency: "USD",
+      meta_cost: "0.12",
+      our_cost: "0.08",
+    })],
+    not_compared: [],
+  });
+  assert.equal((await findings(sql)).length, 1);
 });
