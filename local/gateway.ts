@@ -9,6 +9,7 @@ export interface GatewayOptions extends Omit<FunctionsOptions, "configs"> {
   functionsDir: string;
   configPath: string;
   dataApi: { fetch(request: Request): Promise<Response> };
+  storage: { fetch(request: Request): Promise<Response> };
   keys: GatewayKeys;
 }
 
@@ -24,7 +25,7 @@ const LAST_ANSWERS_MS = 1_000;
 
 /**
  * Serves a project's API on 127.0.0.1 as hosted: /rest/v1 and /auth/v1 by the Data API,
- * /functions/v1/<name> by a process of that function, whose path begins with /<name>.
+ * /storage/v1/object by its stand-in, /functions/v1/<name> by a process of that function, whose path begins with /<name>.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const configs = await readFunctionConfigs(options);
@@ -55,7 +56,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-interface Routes extends Pick<GatewayOptions, "dataApi" | "keys" | "now"> {
+interface Routes extends Pick<GatewayOptions, "dataApi" | "storage" | "keys" | "now"> {
   configs: readonly FunctionConfig[];
   functions: Promise<Functions>;
 }
@@ -70,6 +71,7 @@ function createGateway(routes: Routes): Handler {
   return async (request, { remoteAddr }) => {
     const { pathname } = new URL(request.url);
     if (/^\/(rest|auth)\/v1(\/|$)/.test(pathname)) return await askDataApi(request, routes);
+    if (pathname.startsWith("/storage/v1/object/")) return await routes.storage.fetch(request);
     const [, name] = /^\/functions\/v1\/([^/]+)/.exec(pathname) ?? [];
     if (name === undefined) return platformError(404, "NOT_FOUND", "No route matches this path");
     const config = byName.get(name);

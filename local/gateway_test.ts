@@ -86,6 +86,7 @@ async function serveModules(
     configPath: `${dir}/config.toml`,
     env: { GREETING: "hello" },
     dataApi: { fetch: (request) => Promise.resolve(new Response(new URL(request.url).pathname)) },
+    storage: { fetch: () => Promise.resolve(new Response("an object")) },
     keys: {
       publishableKey: "sb_publishable_1",
       secretKey: "sb_secret_1",
@@ -188,6 +189,10 @@ Deno.test("the gateway", async (t) => {
       for (const path of ["/rest/v1/rpc/claim_messages", "/auth/v1/token"]) {
         assert.equal(await (await fetch(gateway.url + path)).text(), path);
       }
+    });
+
+    await t.step("hands the objects of /storage/v1 to Storage", async () => {
+      assert.equal(await (await fetch(`${gateway.url}/storage/v1/object/b/x`)).text(), "an object");
     });
 
     await t.step(

@@ -15,6 +15,7 @@ import { startRedis } from "./redis.ts";
 import type { Logs } from "./start_logs.ts";
 import type { Progress } from "./start_screen.ts";
 import { storeSecrets, tickOnce } from "./start_database.ts";
+import { createStorage } from "./storage.ts";
 import { startTicker } from "./ticker.ts";
 import { startUpstashRest } from "./upstash_rest.ts";
 
@@ -133,6 +134,7 @@ function startApi(options: PlatformOptions, at: KnownAddresses, keep: Keep, stor
       configPath: join(PROJECT, "config.toml"),
       env: functionEnvironment(keys, { ...at, upstashUrl: url }),
       dataApi: { fetch: async (request) => await (await stores.dataApi).fetch(request) },
+      storage: createStorage({ dir: join(options.dir, "storage"), secretKey: keys.secret_key }),
       keys: {
         publishableKey: keys.publishable_key,
         secretKey: keys.secret_key,

@@ -97,6 +97,7 @@ begin
   perform switchyard.prune_inbound_events(inbound_tick.at, 20000);
   perform switchyard.account_tick(inbound_tick.at);
   perform switchyard.prune_changes(inbound_tick.at, 5000);
+  perform switchyard.media_tick(inbound_tick.at);
 end;
 $$;
 

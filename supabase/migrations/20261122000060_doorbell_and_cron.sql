@@ -12,7 +12,7 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_mark text := 'switchyard.rung_' || replace(function_name, '-', '_');
+  v_mark text := 'switchyard.rung_' || regexp_replace(function_name, '\W', '_', 'g');
   v_url text;
   v_key text;
 begin
@@ -48,7 +48,8 @@ security definer
 set search_path = ''
 as $$
   select switchyard.ring_doorbell(ring_doorbell.function_name)
-  where ring_doorbell.function_name in ('wa-sender', 'wa-inbound', 'wa-callbacks');
+  where ring_doorbell.function_name in (
+    'wa-sender', 'wa-inbound', 'wa-callbacks', 'wa-conversations/media');
 $$;
 
 -- One tick: says that cron lives, takes back what died with its worker, decides what stayed unknown, and

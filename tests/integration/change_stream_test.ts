@@ -7,6 +7,7 @@ import { startTestDataApi } from "../support/data_api.ts";
 import { createDatabase, type Sql } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 import { readEvents, type StreamedEvent } from "../support/event_stream.ts";
+import { NO_MEDIA } from "../support/media.ts";
 import { accepted, anItem, claim, enqueue, settle } from "../support/outbound.ts";
 import { seconds, startReceiving } from "../support/receiving.ts";
 import { createTenancy, type Tenancy } from "../support/tenancy.ts";
@@ -26,9 +27,7 @@ async function setUp() {
       // Others get their turn.
       sleep: () => new Promise((resolve) => setTimeout(resolve, 20)),
       stopping: stop.signal,
-      fetch,
-      deadline: AbortSignal.timeout,
-      graph: { url: "https://graph.test", version: "v25.0" },
+      ...NO_MEDIA,
     }),
     { log, now: Date.now },
   );

@@ -10,6 +10,7 @@ import {
 } from "../../supabase/functions/_shared/whatsapp/inbound_examples.ts";
 import { startTestDataApi } from "../support/data_api.ts";
 import { createDatabase } from "../support/database.ts";
+import { NO_MEDIA } from "../support/media.ts";
 import { anItem, enqueue } from "../support/outbound.ts";
 import { seconds, startReceiving } from "../support/receiving.ts";
 import { createTenancy, type Tenancy } from "../support/tenancy.ts";
@@ -46,9 +47,7 @@ async function setUp() {
     now: Date.now,
     sleep: () => Promise.resolve(),
     stopping,
-    fetch,
-    deadline: AbortSignal.timeout,
-    graph: { url: "https://graph.test", version: "v25.0" },
+    ...NO_MEDIA,
   };
   const handler = serve("wa-conversations", createHandler(deps), { log, now: Date.now });
   const ask = async (path: string, headers: Record<string, string>) => {
@@ -247,6 +246,7 @@ Deno.test("a file is its tenant's alone, and a text has none", async () => {
     type: "image",
     ...image,
     filename: null,
+    kept: null,
   });
   assert.equal(await find(theirs, rows[0]!.id), null);
   assert.equal(await find(ours, rows[1]!.id), null);

@@ -91,6 +91,21 @@ export type Database = {
           "tenant_id": string;
         }[];
       };
+      "claim_media": {
+        Args: { "at"?: string; "batch": number; "lease_seconds": number };
+        Returns: {
+          "action": string;
+          "attempt": number;
+          "id": number;
+          "media_id": string;
+          "mime_type": string;
+          "path": string;
+          "phone_number_id": string;
+          "sender_id": string;
+          "sha256": string;
+          "type": string;
+        }[];
+      };
       "claim_messages": {
         Args: { "at"?: string; "batch": number; "lease_seconds": number; "worker": string };
         Returns: {
@@ -523,6 +538,10 @@ export type Database = {
         Returns: Json;
       };
       "set_bot": { Args: { "actor": Json; "machine": string; "tenant_id": string }; Returns: Json };
+      "set_media": {
+        Args: { "actor": Json; "days": number; "keep": string; "tenant_id": string };
+        Returns: Json;
+      };
       "set_member": {
         Args: { "actor": Json; "role": string; "tenant_id": string; "user_id": string };
         Returns: Json;
@@ -540,6 +559,13 @@ export type Database = {
         Returns: {
           "id": number;
           "result": string;
+        }[];
+      };
+      "settle_media": {
+        Args: { "at"?: string; "outcomes": Json };
+        Returns: {
+          "id": number;
+          "settled": boolean;
         }[];
       };
       "settle_messages": {

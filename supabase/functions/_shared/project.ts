@@ -15,6 +15,8 @@ export const PROJECT_VARIABLES = [
 export interface Project {
   call: CallRpc;
   identify: Identify;
+  /** For the project's other doors, such as Storage. */
+  secretKey: string;
 }
 
 /** The project's database and the proof of who calls, wired once for every entry point. */
@@ -23,16 +25,13 @@ export function connectProject(
   fetch: typeof globalThis.fetch,
 ): Project {
   const secretKeys = config.SUPABASE_SECRET_KEYS;
-  const call = connectDatabase({
-    url: config.SUPABASE_URL,
-    secretKey: secretKeys.default ?? Object.values(secretKeys)[0]!,
-    fetch,
-  });
+  const secretKey = secretKeys.default ?? Object.values(secretKeys)[0]!;
+  const call = connectDatabase({ url: config.SUPABASE_URL, secretKey, fetch });
   const keys = {
     url: config.SUPABASE_URL,
     publishableKeys: config.SUPABASE_PUBLISHABLE_KEYS,
     secretKeys,
     jwks: config.SUPABASE_JWKS,
   };
-  return { call, identify: createIdentify({ call, keys }) };
+  return { call, identify: createIdentify({ call, keys }), secretKey };
 }

@@ -21,6 +21,7 @@ import {
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
 import type { AdminDeps, Command } from "./command.ts";
 import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
+import { setMedia } from "./media.ts";
 import { compareMetaAnalytics } from "./meta_analytics.ts";
 import { listQuarantine, replayQuarantine } from "./quarantine.ts";
 import { importRateCard, listRates } from "./rate_cards.ts";
@@ -53,6 +54,7 @@ export function createHandler(deps: AdminDeps): Handler {
     POST: mayInTenant("change_settings", addSender),
   });
   route(router, "/tenants/:id/realtime", { PUT: mayInTenant("change_settings", setRealtime) });
+  route(router, "/tenants/:id/media", { PUT: mayInTenant("change_settings", setMedia) });
   route(router, "/tenants/:id/templates", { GET: mayInTenant("read_settings", listTemplates) });
   route(router, "/tenants/:id/senders/:phone_number_id/resume", {
     POST: mayInTenant("change_settings", resumeSender),

@@ -1,11 +1,13 @@
 import type { CallRpc } from "../_shared/database.ts";
 import { admitToTenant } from "../_shared/http/admission.ts";
 import type { Identify } from "../_shared/http/caller.ts";
+import { createDrainEndpoint } from "../_shared/http/drain_endpoint.ts";
 import { createRouter, route } from "../_shared/http/router.ts";
 import type { Route } from "../_shared/http/router.ts";
 import type { Handler } from "../_shared/http/serve.ts";
 import { openChangeStream } from "./change_stream.ts";
 import type { ChangeStreamDeps } from "./change_stream.ts";
+import type { KeepingReport } from "./keep_media.ts";
 import { passMediaOn } from "./media.ts";
 import type { MediaDeps } from "./media.ts";
 import {
@@ -20,6 +22,11 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export interface ConversationsDeps extends ChangeStreamDeps, MediaDeps {
   call: CallRpc;
   identify: Identify;
+  /** Fetches the files that tenants want kept. */
+  keepMedia: () => Promise<KeepingReport>;
+  /** The same, one at a time, for calls that do not wait. */
+  keepMediaInBackground: () => Promise<KeepingReport>;
+  keepAlive: (work: Promise<unknown>) => void;
 }
 
 type Answer = (tenantId: string, request: Request, id: string) => Promise<Response>;
@@ -49,6 +56,12 @@ export function createHandler(deps: ConversationsDeps): Handler {
       return await openChangeStream(deps, admitted.tenantId, c.req.raw, c.env.log);
     },
   });
+  const drainMedia = createDrainEndpoint({
+    ...deps,
+    drainNow: deps.keepMedia,
+    drainInBackground: deps.keepMediaInBackground,
+  });
+  route(router, "/media", { POST: async (c) => await drainMedia(c.req.raw, c.env) });
   route(router, "/media/:id{\\d{1,15}}", {
     GET: forTenant((tenantId, _request, id) => passMediaOn(deps, tenantId, id)),
   });

@@ -13,6 +13,7 @@ const stored = {
   mime_type: "image/jpeg; x=1",
   sha256: digest,
   filename: null,
+  kept: null as { path: string; mime_type: string } | null,
 };
 const place = {
   url: "https://lookaside.fbsbx.com/whatsapp_business/attachments/?mid=1",
@@ -25,9 +26,11 @@ interface World {
   token?: string | null;
   described?: () => Response;
   files?: (() => Response)[];
+  /** In Storage, by path. */
+  kept?: Record<string, string>;
 }
 
-function setup({ media = stored, token = "secret", described, files }: World = {}) {
+function setup({ media = stored, token = "secret", described, files, kept = {} }: World = {}) {
   const asked: { url: string; token: string | null }[] = [];
   const downloads = files ?? [() => new Response(FILE)];
   const call = ((name: string) =>
@@ -45,6 +48,11 @@ function setup({ media = stored, token = "secret", described, files }: World = {
     fetch,
     deadline: () => new AbortController().signal,
     graph: { url: "https://graph.facebook.com", version: "v25.0" },
+    store: {
+      read: (path: string) => Promise.resolve(kept[path] ? new Response(kept[path]).body : null),
+      write: () => Promise.reject(new Error("not here")),
+      remove: () => Promise.reject(new Error("not here")),
+    },
   };
   return { asked, pass: () => passMediaOn(deps, "t", "417") };
 }
@@ -68,6 +76,16 @@ Deno.test("a file is passed on as Meta has it, with the token of its sender", as
     },
     { url: place.url, token: "Bearer secret" },
   ]);
+});
+
+Deno.test("a kept file comes from Storage, and from Meta where Storage does not have it", async () => {
+  const media = { ...stored, kept: { path: "t/c/1", mime_type: "image/png" } };
+  const { asked, pass } = setup({ media, kept: { "t/c/1": "as kept" } });
+  const response = await pass();
+  assert.equal(response.headers.get("content-type"), "image/png");
+  assert.equal(await response.text(), "as kept");
+  assert.deepEqual(asked, []);
+  assert.equal(await (await setup({ media }).pass()).text(), "a picture");
 });
 
 Deno.test("an address that is gone is asked for once more", async () => {
@@ -115,6 +133,12 @@ const refusals: [title: string, world: World, status: number, code: string][] = 
   [
     "a refused token",
     { described: () => Response.json({ error: { code: 190 } }, { status: 401 }) },
+    502,
+    "media_unavailable",
+  ],
+  [
+    "Meta asked too often",
+    { described: () => Response.json({ error: { code: 80007 } }, { status: 400 }) },
     502,
     "media_unavailable",
   ],
