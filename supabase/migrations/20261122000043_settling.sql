@@ -257,24 +257,29 @@ begin
   order by m.id
   for no key update;
 
-  with outcome as (
-    select o.* from jsonb_to_recordset(outcomes) as o (
+  with outcome as materialized (
+    select o.*
+    from jsonb_to_recordset(outcomes) as o (
       id uuid, attempt integer, outcome text, wamid text, error jsonb, finished_at timestamptz)
+    -- From here to the messages by their key, whatever the planner thinks of so young a table.
+    cross join lateral (
+      select from switchyard.messages m
+      where m.id = o.id and m.attempt_count = o.attempt
+      offset 0
+    ) current
   ), finished as (
     update switchyard.message_attempts a
     set outcome = o.outcome, finished_at = coalesce(o.finished_at, settle_messages.at),
       error = o.error, wamid = o.wamid
-    from outcome o, switchyard.messages m
+    from outcome o
     where a.message_id = o.id and a.attempt = o.attempt
       and (a.outcome is null or a.outcome = 'unknown')
-      and m.id = o.id and m.attempt_count = o.attempt
       and o.outcome <> 'deferred'
     returning a.message_id
   ), withdrawn as (
     delete from switchyard.message_attempts a
-    using outcome o, switchyard.messages m
+    using outcome o
     where a.message_id = o.id and a.attempt = o.attempt and a.outcome is null
-      and m.id = o.id and m.attempt_count = o.attempt
       and o.outcome = 'deferred'
     returning a.message_id
   )

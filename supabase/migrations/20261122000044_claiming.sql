@@ -55,8 +55,9 @@ end;
 $$;
 
 -- Takes what is due in these lanes, an equal part of most from each and of all the first before the
--- second of any, so that nobody's backlog stands before another's, and of each pair the first only: the others wait their turn and cost nothing
--- meanwhile. What has expired ends here. The rest is ready, in the order in which it is to go.
+-- second of any, so that nobody's backlog stands before another's, and of each pair the first only: the
+-- others wait their turn and cost nothing meanwhile. What has expired ends here. The rest is ready, in
+-- the order in which it is to go.
 create or replace function switchyard.take_due(
   lanes switchyard.sender_lanes[], most integer, at timestamptz, out ready uuid[], out expired uuid[]
 )
