@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { type BreakablePlatform, withBreakablePlatform } from "../support/breakable_platform.ts";
 import { eventually } from "../support/eventually.ts";
 import { keepWaiting, loseAnswer } from "../support/graph_proxy.ts";
-import { endGrace, endLeases } from "../support/passing_time.ts";
+import { endGrace, endLeases, makeDue } from "../support/passing_time.ts";
 import { aPhoneNumber, type Tenant } from "../support/platform.ts";
 import { openPlatformDatabase } from "../support/platform_database.ts";
 import { acceptedIds, outcomesOf, post, readMessage, untilStatus } from "../support/sending.ts";
@@ -40,22 +40,28 @@ async function assertSentAgainInOrder(
 
 async function killedBeforeTheCall(breakable: BreakablePlatform): Promise<void> {
   const { platform, graph, sql, kill } = breakable;
+  // What a new worker preloads is asked for before the lock, behind which the claim would wait too.
+  await platform.api("/wa-sender", { method: "POST" });
   const tenant = await platform.createTenant();
   const calls = graph.arrived();
   const to = aPhoneNumber();
-  const send_at = new Date(Date.now() + 2_000).toISOString();
+  const send_at = new Date(Date.now() + 3_600_000).toISOString();
   const ids: [string, string] = [
     await post(tenant, { to, send_at }),
     await post(tenant, { to, send_at }),
   ];
   await using database = openPlatformDatabase(platform);
   await database.sql.begin(async (transaction) => {
-    // Whoever claims now waits for the token of a sender that nobody has heard of.
+    // Whoever claims from now on waits for the sender's token, also if one was preloaded.
     await transaction`lock table vault.secrets in access exclusive mode`;
+    await sql`select switchyard_api.invalidate_credential(${tenant.phoneNumberId}, '{}')`;
+    await makeDue(sql, tenant.id);
+    const draining = platform.api("/wa-sender", { method: "POST" });
     const claimed = () =>
       sql`select from switchyard.messages where id = ${ids[0]} and status = 'sending'`;
     await eventually(() => claimed(), ({ length }) => length > 0, { intervalMs: 20 });
     await kill("wa-sender");
+    await draining;
   });
   assert.equal(graph.arrived(), calls);
   await assertSentAgainInOrder(breakable, tenant, ids);

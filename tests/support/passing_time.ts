@@ -30,12 +30,17 @@ export async function endGrace(sql: Sql, tenantId: string): Promise<void> {
 /** Lets the time pass for which a tenant's messages were put back, and its senders held. */
 export async function endWaits(sql: Sql, tenantId: string): Promise<void> {
   await sql`update switchyard.senders set held_until = null where tenant_id = ${tenantId}`;
+  await makeDue(sql, tenantId);
+  await sql`select switchyard.tick()`;
+}
+
+/** Makes due whatever waits of a tenant, in the order of acceptance, and wakes nobody. */
+export async function makeDue(sql: Sql, tenantId: string): Promise<void> {
   await sql`
     with due as (
-      update switchyard.messages set due_at = clock_timestamp()
-      where tenant_id = ${tenantId} and status = 'queued' and due_at > clock_timestamp()
+      update switchyard.messages set due_at = now()
+      where tenant_id = ${tenantId} and status = 'queued' and due_at > now()
       returning id
     )
     select switchyard.lower_heads(array(select id from due))`;
-  await sql`select switchyard.tick()`;
 }
