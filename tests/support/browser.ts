@@ -115,9 +115,25 @@ async function addressIn(stderr: ReadableStream<Uint8Array>): Promise<string> {
 
 type Params = Record<string, unknown>;
 
+/** What is read of the answers; a command that is not here answers nothing that we want. */
+interface Answers {
+  "Target.createTarget": { targetId: string };
+  "Target.attachToTarget": { sessionId: string };
+  "Runtime.evaluate": {
+    result: { value?: unknown };
+    exceptionDetails?: { exception?: { description?: string } };
+  };
+  "Page.captureScreenshot": { data: string };
+}
+
+type Send = <Method extends string>(
+  method: Method,
+  params?: Params,
+  sessionId?: string,
+) => Promise<Method extends keyof Answers ? Answers[Method] : void>;
+
 interface Socket {
-  // deno-lint-ignore no-explicit-any -- the protocol has some hundred answers
-  send(method: string, params?: Params, sessionId?: string): Promise<any>;
+  send: Send;
   onEvent(listener: (method: string, params: Params, sessionId?: string) => void): void;
   close(): void;
 }
@@ -128,7 +144,8 @@ async function connect(address: string): Promise<Socket> {
     socket.onopen = resolve;
     socket.onerror = () => reject(new Error(`Cannot connect to ${address}`));
   });
-  const waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  // Whoever waits knows what is answered; Chromium is taken at its word.
+  const waiting = new Map<number, PromiseWithResolvers<never>>();
   const listeners: Parameters<Socket["onEvent"]>[0][] = [];
   let sent = 0;
   socket.onmessage = ({ data }) => {
@@ -145,7 +162,7 @@ async function connect(address: string): Promise<Socket> {
   return {
     send(method, params = {}, sessionId) {
       const id = ++sent;
-      const answer = Promise.withResolvers<unknown>();
+      const answer = Promise.withResolvers<never>();
       waiting.set(id, answer);
       socket.send(JSON.stringify({ id, method, params, ...(sessionId && { sessionId }) }));
       return answer.promise;
@@ -177,7 +194,7 @@ async function openPage(
 ): Promise<Page> {
   const { targetId } = await socket.send("Target.createTarget", { url: "about:blank" });
   const { sessionId } = await socket.send("Target.attachToTarget", { targetId, flatten: true });
-  const send = (method: string, params?: Params) => socket.send(method, params, sessionId);
+  const send: Send = (method, params) => socket.send(method, params, sessionId);
   const faults: string[] = [];
   const loaded: (() => void)[] = [];
   socket.onEvent((method, params, of) => {
@@ -202,7 +219,7 @@ async function openPage(
       awaitPromise: true,
     });
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? expression);
-    return result.value;
+    return result.value as T;
   }
 
   return {

@@ -30,9 +30,8 @@ export type Migrate = (from: StoredSnapshot) => StoredSnapshot;
 /** One version of a machine, as its author writes it down. */
 export interface MachineVersion extends Release {
   chart: AnyStateMachine;
-  /** By the name that actions give. */
-  // deno-lint-ignore no-explicit-any -- each machine has a context of its own
-  words: Readonly<Record<string, Words<any>>>;
+  /** By the name that actions give; `never`, since each machine has a context of its own. */
+  words: Readonly<Record<string, Words<never>>>;
   /** By the version that a conversation comes from. */
   migrations?: Readonly<Record<number, Migrate>>;
 }

@@ -1,4 +1,4 @@
-import type { AnyMachineSnapshot, AnyTransitionDefinition } from "xstate";
+import type { AnyMachineSnapshot, AnyStateNode } from "xstate";
 import type { Timer } from "./advance.ts";
 import { canonicalJson } from "../canonical_json.ts";
 import { MachineFault, nameOf } from "./machine.ts";
@@ -53,15 +53,13 @@ export function migrate(
   }
 }
 
-// deno-lint-ignore no-explicit-any -- delays of a state node, of whatever machine
-type DelayedTransition = AnyTransitionDefinition & { delay?: any };
-
 function timersOf(snapshot: AnyMachineSnapshot, set: Timer[], now: number): Timer[] {
-  const delayed = [...snapshot._nodes].flatMap((node) => node.after as DelayedTransition[]);
+  const delayed = [...snapshot._nodes].flatMap(({ after }: AnyStateNode) => after);
   return delayed.map(({ eventType, delay }) => {
     const known = set.find(({ name }) => name === eventType);
     if (known !== undefined) return known;
-    const ms = typeof delay === "number" ? delay : snapshot.machine.implementations.delays[delay];
+    const { delays } = snapshot.machine.implementations;
+    const ms = typeof delay === "string" ? delays[delay] : delay;
     if (typeof ms !== "number") throw new MachineFault(`the delay ${delay} is no number`);
     return { name: eventType, dueAt: now + ms, event: { type: eventType } };
   });

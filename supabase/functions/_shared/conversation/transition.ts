@@ -76,7 +76,7 @@ function collect(
       if (message === undefined) {
         throw new MachineFault(`${nameOf(machine)} has no words "${words}"`);
       }
-      change.messages.push(message(context, customer));
+      change.messages.push(message(context as never, customer));
       return;
     }
     case "xstate.raise": {
