@@ -5,7 +5,7 @@
  * pure, so a new file is held to the stricter rule until it is named here.
  */
 const effects: readonly RegExp[] = [
-  /^(database|project|redis)\.ts$/,
+  /^((test_)?database|project|redis)\.ts$/,
   /^credentials\//,
   /^queue\//,
   /^http\//,

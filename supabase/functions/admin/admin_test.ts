@@ -1,17 +1,18 @@
 import { strict as assert } from "node:assert";
 import { sha256Hex } from "../_shared/bytes.ts";
 import type { StatisticsStore } from "../_shared/credentials/statistics_store.ts";
-import type { CallRpc } from "../_shared/database.ts";
-import type { Caller, Role } from "../_shared/http/caller.ts";
-import { serve } from "../_shared/http/serve.ts";
-import { createLog } from "../_shared/telemetry/log.ts";
-import { createHandler } from "./admin.ts";
+import type { Role } from "../_shared/http/caller.ts";
+import {
+  createTestAdmin,
+  otherTenantId,
+  secret,
+  secretActor,
+  tenantId,
+  user,
+  userId,
+} from "./test_admin.ts";
 
-const tenantId = "11111111-1111-4111-8111-111111111111";
-const otherTenantId = "22222222-2222-4222-8222-222222222222";
-const userId = "33333333-3333-4333-8333-333333333333";
 const createdId = "66666666-6666-4666-8666-666666666666";
-const secret: Caller = { kind: "secret", tenantId: null };
 const sender = {
   phone_number_id: "100000000000001",
   business_account_id: "200000000000001",
@@ -20,16 +21,6 @@ const sender = {
   limit: { messages: 80, window_seconds: 60 },
   throughput_per_second: 80,
 };
-
-function user(role: Role): Caller {
-  return { kind: "user", tenantId, role, userId };
-}
-
-interface World {
-  caller?: Caller;
-  rpc?: Record<string, unknown>;
-  statistics?: StatisticsStore | null;
-}
 
 const answers: Record<string, unknown> = {
   create_tenant: { outcome: "created", id: createdId },
@@ -47,34 +38,8 @@ const answers: Record<string, unknown> = {
   list_audit: [],
 };
 
-function setup({ caller = secret, rpc = {}, statistics = null }: World = {}) {
-  const calls: { name: string; args: Record<string, unknown> }[] = [];
-  const lines: string[] = [];
-  const call = ((name: string, args: Record<string, unknown>) => {
-    calls.push({ name, args });
-    return Promise.resolve({ ...answers, ...rpc }[name]);
-  }) as unknown as CallRpc;
-  const now = () => 0;
-  const log = createLog({ write: (line) => lines.push(line), now, fields: {} });
-  const handler = createHandler({
-    call,
-    identify: () => Promise.resolve({ ok: true, caller }),
-    randomBytes: (length) => new Uint8Array(length).fill(255),
-    resolve: () => Promise.resolve(["8.8.8.8"]),
-    reach: "public",
-    statistics,
-    memory: { maxEntries: 1_000, ttlMs: 900_000 },
-    breakers: null,
-  });
-  const answer = serve("admin", handler, { log, now, newRequestId: () => "r" });
-  const ask = (method: string, path: string, body?: unknown) =>
-    answer(
-      new Request(`http://localhost/admin${path}`, {
-        method,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      }),
-    );
-  return { ask, calls, lines };
+function setup({ rpc = {}, ...world }: Parameters<typeof createTestAdmin>[0] = {}) {
+  return createTestAdmin({ rpc: { ...answers, ...rpc }, ...world });
 }
 
 async function problemOf(response: Response) {
@@ -83,7 +48,6 @@ async function problemOf(response: Response) {
   return { status, code, pointers: errors?.map(({ pointer }: { pointer: string }) => pointer) };
 }
 
-const secretActor = { kind: "secret", request_id: "r" };
 const tenantPath = `/tenants/${tenantId}`;
 
 Deno.test("POST tenants makes a tenant and answers its id", async () => {

@@ -1,49 +1,15 @@
 import { strict as assert } from "node:assert";
-import type { CallRpc } from "../_shared/database.ts";
-import type { Caller, Role } from "../_shared/http/caller.ts";
-import { serve } from "../_shared/http/serve.ts";
-import { createLog } from "../_shared/telemetry/log.ts";
-import { createHandler } from "./admin.ts";
+import type { Caller } from "../_shared/http/caller.ts";
+import { createTestAdmin, secret, tenantId, user } from "./test_admin.ts";
 
-const tenantId = "11111111-1111-4111-8111-111111111111";
 const conversationId = "22222222-2222-4222-8222-222222222222";
 const BOT = `/tenants/${tenantId}/bot`;
 const EVENTS = `/tenants/${tenantId}/conversations/${conversationId}/events`;
 
 function setup(caller: Caller, answers: Record<string, unknown> = {}) {
-  const calls: { name: string; args: unknown }[] = [];
-  const call = ((name: string, args: unknown) => {
-    calls.push({ name, args });
-    return Promise.resolve(
-      { set_bot: { outcome: "set" }, tell_conversation: "told", ...answers }[name],
-    );
-  }) as unknown as CallRpc;
-  const log = createLog({ write: () => {}, now: () => 0, fields: {} });
-  const handler = createHandler({
-    call,
-    identify: () => Promise.resolve({ ok: true, caller }),
-    randomBytes: (length) => new Uint8Array(length),
-    resolve: () => Promise.resolve([]),
-    reach: "public",
-    statistics: null,
-    memory: { maxEntries: 1, ttlMs: 1 },
-    breakers: null,
-  });
-  const answer = serve("admin", handler, { log, now: () => 0, newRequestId: () => "r" });
-  const ask = (method: string, path: string, body: unknown) =>
-    answer(
-      new Request(`http://localhost/admin${path}`, { method, body: JSON.stringify(body) }),
-    );
-  return { ask, calls };
+  const rpc = { set_bot: { outcome: "set" }, tell_conversation: "told", ...answers };
+  return createTestAdmin({ caller, rpc });
 }
-
-const secret: Caller = { kind: "secret", tenantId: null };
-const keyOf = (role: Role, of = tenantId): Caller => ({
-  kind: "tenant",
-  tenantId: of,
-  role,
-  keyId: "k",
-});
 
 Deno.test("PUT bot chooses a machine, and null takes it away", async () => {
   const { ask, calls } = setup(secret);
@@ -70,9 +36,9 @@ Deno.test("PUT bot with a machine that nobody wrote answers 422 and names those 
 
 Deno.test("PUT bot is for owners and admins of the tenant itself", async () => {
   for (const role of ["owner", "admin"] as const) {
-    assert.equal((await setup(keyOf(role)).ask("PUT", BOT, null)).status, 200);
+    assert.equal((await setup(user(role)).ask("PUT", BOT, null)).status, 200);
   }
-  for (const caller of [keyOf("operator"), keyOf("viewer"), keyOf("owner", conversationId)]) {
+  for (const caller of [user("operator"), user("viewer"), user("owner", conversationId)]) {
     assert.equal((await setup(caller).ask("PUT", BOT, null)).status, 403);
   }
 });
@@ -83,7 +49,7 @@ Deno.test("PUT bot of a tenant that is not there answers 404", async () => {
 });
 
 Deno.test("a person's event is told to the conversation's machine, by an operator or higher", async () => {
-  const { ask, calls } = setup(keyOf("operator"));
+  const { ask, calls } = setup(user("operator"));
   assert.equal((await ask("POST", EVENTS, { type: "agent.took" })).status, 202);
   assert.deepEqual(calls[0]?.args, {
     tenant_id: tenantId,
@@ -91,7 +57,7 @@ Deno.test("a person's event is told to the conversation's machine, by an operato
     event: "agent.took",
   });
   assert.equal((await ask("POST", EVENTS, { type: "customer.wrote" })).status, 422);
-  assert.equal((await setup(keyOf("viewer")).ask("POST", EVENTS, {})).status, 403);
+  assert.equal((await setup(user("viewer")).ask("POST", EVENTS, {})).status, 403);
 });
 
 for (const [outcome, status] of [["no_machine", 409], ["conversation_not_found", 404]] as const) {

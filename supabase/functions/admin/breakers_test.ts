@@ -1,16 +1,10 @@
 import { strict as assert } from "node:assert";
-import type { CallRpc } from "../_shared/database.ts";
-import type { Caller } from "../_shared/http/caller.ts";
-import { serve } from "../_shared/http/serve.ts";
 import { NEW_BREAKER } from "../_shared/resilience/breaker.ts";
 import { statisticsOf } from "../_shared/resilience/breaker_statistics.ts";
-import { createLog } from "../_shared/telemetry/log.ts";
-import { createHandler } from "./admin.ts";
 import type { BreakerConsole } from "./command.ts";
+import { createTestAdmin, secret, secretActor, user } from "./test_admin.ts";
 
 const scope = "template:200000000000001:order_shipped:pt_BR";
-const secret: Caller = { kind: "secret", tenantId: null };
-const owner: Caller = { kind: "user", tenantId: "t", role: "owner", userId: "u" };
 
 function breakerConsole(overrides: Partial<BreakerConsole> = {}): BreakerConsole {
   return {
@@ -26,27 +20,8 @@ function setup(
   caller = secret,
   released: number[] = [],
 ) {
-  const calls: { name: string; args: unknown }[] = [];
-  const call = ((name: string, args: unknown) => {
-    calls.push({ name, args });
-    return Promise.resolve(name === "release_held_messages" ? released.shift() ?? 0 : null);
-  }) as unknown as CallRpc;
-  const now = () => 0;
-  const log = createLog({ write: () => {}, now, fields: {} });
-  const handler = createHandler({
-    call,
-    identify: () => Promise.resolve({ ok: true, caller }),
-    randomBytes: (length) => new Uint8Array(length),
-    resolve: () => Promise.resolve(["8.8.8.8"]),
-    reach: "public",
-    statistics: null,
-    memory: { maxEntries: 1_000, ttlMs: 900_000 },
-    breakers,
-  });
-  const answer = serve("admin", handler, { log, now, newRequestId: () => "r" });
-  const ask = (method: string, path: string) =>
-    answer(new Request(`http://localhost/admin${path}`, { method }));
-  return { ask, calls };
+  const rpc = { release_held_messages: () => released.shift() ?? 0 };
+  return createTestAdmin({ caller, rpc, breakers });
 }
 
 const pathOf = (name: string, action: string) => `/breakers/${encodeURIComponent(name)}/${action}`;
@@ -57,15 +32,13 @@ Deno.test("GET breakers lists them with their statistics", async () => {
   assert.deepEqual(await response.json(), { breakers: [statisticsOf(scope, NEW_BREAKER, 0)] });
 });
 
-const actor = { kind: "secret", request_id: "r" };
-
 Deno.test("POST isolate changes the breaker, tells its state and writes the audit log", async () => {
   const { ask, calls } = setup();
   const response = await ask("POST", pathOf(scope, "isolate"));
   assert.equal(response.status, 200);
   const told = await response.json();
   assert.deepEqual([told.scope, told.state], [scope, "isolated"]);
-  const args = { scope, action: "isolated", actor };
+  const args = { scope, action: "isolated", actor: secretActor };
   assert.deepEqual(calls, [{ name: "note_breaker_change", args }]);
 });
 
@@ -77,7 +50,7 @@ Deno.test("POST reset closes the breaker, writes the audit log and lets go of al
   assert.deepEqual([told.scope, told.state], [scope, "closed"]);
   const release = { name: "release_held_messages", args: { scope } };
   assert.deepEqual(calls, [
-    { name: "note_breaker_change", args: { scope, action: "reset", actor } },
+    { name: "note_breaker_change", args: { scope, action: "reset", actor: secretActor } },
     ...[release, release, release, release],
   ]);
 });
@@ -128,6 +101,6 @@ for (const [method, path] of routes) {
   });
 
   Deno.test(`${method} ${path} is for secret callers alone`, async () => {
-    assert.equal((await setup(breakerConsole(), owner).ask(method, path)).status, 403);
+    assert.equal((await setup(breakerConsole(), user("owner")).ask(method, path)).status, 403);
   });
 }

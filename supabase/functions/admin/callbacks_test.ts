@@ -1,12 +1,8 @@
 import { strict as assert } from "node:assert";
-import type { CallRpc } from "../_shared/database.ts";
-import type { Caller, Role } from "../_shared/http/caller.ts";
-import { serve } from "../_shared/http/serve.ts";
-import { createLog } from "../_shared/telemetry/log.ts";
-import { createHandler } from "./admin.ts";
-import type { AdminDeps, BreakerConsole } from "./command.ts";
+import type { Role } from "../_shared/http/caller.ts";
+import type { BreakerConsole } from "./command.ts";
+import { createTestAdmin, tenantId, user } from "./test_admin.ts";
 
-const tenantId = "11111111-1111-4111-8111-111111111111";
 const callbackId = "66666666-6666-4666-8666-666666666666";
 const PATH = `/tenants/${tenantId}/callbacks`;
 const ONE = `${PATH}/${callbackId}`;
@@ -22,43 +18,12 @@ const answers: Record<string, unknown> = {
   replay_callbacks: { outcome: "replayed", events: 3, next_since: null },
 };
 
-interface World extends Partial<Pick<AdminDeps, "resolve" | "reach">> {
-  caller?: Caller;
-  rpc?: Record<string, unknown>;
-}
-
-function setup(
-  { caller = { kind: "secret", tenantId: null }, rpc = {}, ...deps }: World = {},
-) {
-  const calls: { name: string; args: Record<string, unknown> }[] = [];
+function setup({ rpc = {}, ...world }: Parameters<typeof createTestAdmin>[0] = {}) {
   const resets: string[] = [];
-  const log = createLog({ write: () => {}, now: () => 0, fields: {} });
-  const call = ((name: string, args: Record<string, unknown>) => {
-    calls.push({ name, args });
-    return Promise.resolve({ ...answers, ...rpc }[name]);
-  }) as unknown as CallRpc;
-  const handler = createHandler({
-    call,
-    identify: () => Promise.resolve({ ok: true, caller }),
-    randomBytes: (length) => new Uint8Array(length).fill(255),
-    resolve: () => Promise.resolve(["8.8.8.8"]),
-    reach: "public",
-    statistics: null,
-    memory: { maxEntries: 1_000, ttlMs: 900_000 },
-    breakers: {
-      reset: (scope: string) => (resets.push(scope), Promise.resolve(null)),
-    } as unknown as BreakerConsole,
-    ...deps,
-  });
-  const answer = serve("admin", handler, { log, now: () => 0, newRequestId: () => "r" });
-  const ask = (method: string, path: string, body?: unknown) =>
-    answer(
-      new Request(`http://localhost/admin${path}`, {
-        method,
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      }),
-    );
-  return { ask, calls, resets };
+  const breakers = {
+    reset: (scope: string) => (resets.push(scope), Promise.resolve(null)),
+  } as unknown as BreakerConsole;
+  return { resets, ...createTestAdmin({ rpc: { ...answers, ...rpc }, breakers, ...world }) };
 }
 
 async function detailsOf(response: Response): Promise<string[]> {
@@ -212,7 +177,7 @@ Deno.test("owners and admins change callbacks, operators and viewers see them, o
     ["finance", 403, 403],
   ];
   for (const [role, post, get] of allowed) {
-    const { ask } = setup({ caller: { kind: "user", tenantId, role, userId: callbackId } });
+    const { ask } = setup({ caller: user(role) });
     assert.equal((await ask("POST", PATH, CALLBACK)).status, post, role);
     assert.equal((await ask("GET", PATH)).status, get, role);
   }

@@ -1,15 +1,8 @@
 import { strict as assert } from "node:assert";
-import type { CallRpc } from "../_shared/database.ts";
-import type { Caller, Role } from "../_shared/http/caller.ts";
 import { ROLES } from "../_shared/http/caller.ts";
-import { serve } from "../_shared/http/serve.ts";
-import { createLog } from "../_shared/telemetry/log.ts";
-import { createHandler } from "./admin.ts";
+import { createTestAdmin, secret, tenantId, user, userId } from "./test_admin.ts";
 
-const tenantId = "11111111-1111-4111-8111-111111111111";
 const letterId = "22222222-2222-4222-8222-222222222222";
-const userId = "33333333-3333-4333-8333-333333333333";
-const secret: Caller = { kind: "secret", tenantId: null };
 
 const letter = { id: letterId, cause: "template_paused", to: "+15550200001", held_back: null };
 const answers: Record<string, unknown> = {
@@ -18,38 +11,10 @@ const answers: Record<string, unknown> = {
   redrive_dead_letters: { redrive_id: letterId, messages: 2, events: 0, left: 7 },
 };
 
-function user(role: Role): Caller {
-  return { kind: "user", tenantId, role, userId };
-}
-
-function setup({ caller = secret }: { caller?: Caller } = {}) {
-  const calls: { name: string; args: Record<string, unknown> }[] = [];
-  const lines: string[] = [];
-  const call = ((name: string, args: Record<string, unknown>) => {
-    calls.push({ name, args });
-    return Promise.resolve(answers[name]);
-  }) as unknown as CallRpc;
-  const now = () => 0;
-  const log = createLog({ write: (line) => lines.push(line), now, fields: {} });
-  const handler = createHandler({
-    call,
-    identify: () => Promise.resolve({ ok: true, caller }),
-    randomBytes: (length) => new Uint8Array(length),
-    resolve: () => Promise.resolve(["8.8.8.8"]),
-    reach: "public",
-    statistics: null,
-    memory: { maxEntries: 1_000, ttlMs: 900_000 },
-    breakers: null,
-  });
-  const answer = serve("admin", handler, { log, now, newRequestId: () => "r" });
-  const get = (query = "") => answer(new Request(`http://localhost/admin/dead-letters${query}`));
-  const post = (body: unknown) =>
-    answer(
-      new Request("http://localhost/admin/dead-letters/redrive", {
-        method: "POST",
-        body: JSON.stringify(body),
-      }),
-    );
+function setup({ caller = secret } = {}) {
+  const { ask, calls, lines } = createTestAdmin({ caller, rpc: answers });
+  const get = (query = "") => ask("GET", `/dead-letters${query}`);
+  const post = (body: unknown) => ask("POST", "/dead-letters/redrive", body);
   return { get, post, calls, lines };
 }
 

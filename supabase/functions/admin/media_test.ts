@@ -1,43 +1,12 @@
 import { strict as assert } from "node:assert";
-import type { CallRpc } from "../_shared/database.ts";
-import type { Caller, Role } from "../_shared/http/caller.ts";
-import { serve } from "../_shared/http/serve.ts";
-import { createLog } from "../_shared/telemetry/log.ts";
-import { createHandler } from "./admin.ts";
-
-const tenantId = "11111111-1111-4111-8111-111111111111";
-const otherId = "22222222-2222-4222-8222-222222222222";
+import type { Caller } from "../_shared/http/caller.ts";
+import { createTestAdmin, otherTenantId, secret, tenantId, user } from "./test_admin.ts";
 
 function setup(caller: Caller, outcome = "set") {
-  const calls: unknown[] = [];
-  const call = ((name: string, args: unknown) => {
-    calls.push([name, args]);
-    return Promise.resolve({ outcome });
-  }) as unknown as CallRpc;
-  const handler = createHandler({
-    call,
-    identify: () => Promise.resolve({ ok: true, caller }),
-    randomBytes: (length) => new Uint8Array(length),
-    resolve: () => Promise.resolve([]),
-    reach: "public",
-    statistics: null,
-    memory: { maxEntries: 1, ttlMs: 1 },
-    breakers: null,
-  });
-  const log = createLog({ write: () => {}, now: () => 0, fields: {} });
-  const answer = serve("admin", handler, { log, now: () => 0, newRequestId: () => "r" });
-  const put = (body: unknown, id = tenantId) =>
-    answer(
-      new Request(`http://localhost/admin/tenants/${id}/media`, {
-        method: "PUT",
-        body: JSON.stringify(body),
-      }),
-    );
+  const { ask, calls } = createTestAdmin({ caller, rpc: { set_media: { outcome } } });
+  const put = (body: unknown, id = tenantId) => ask("PUT", `/tenants/${id}/media`, body);
   return { put, calls };
 }
-
-const secret: Caller = { kind: "secret", tenantId: null };
-const keyOf = (role: Role): Caller => ({ kind: "tenant", tenantId, role, keyId: "k" });
 
 Deno.test("PUT media says what is kept, and for how long", async () => {
   const { put, calls } = setup(secret);
@@ -45,8 +14,8 @@ Deno.test("PUT media says what is kept, and for how long", async () => {
   assert.deepEqual(await (await put({ keep: "none" })).json(), { keep: "none", days: null });
   const actor = { kind: "secret", request_id: "r" };
   assert.deepEqual(calls, [
-    ["set_media", { tenant_id: tenantId, keep: "all", days: 30, actor }],
-    ["set_media", { tenant_id: tenantId, keep: "none", days: null, actor }],
+    { name: "set_media", args: { tenant_id: tenantId, keep: "all", days: 30, actor } },
+    { name: "set_media", args: { tenant_id: tenantId, keep: "none", days: null, actor } },
   ]);
 });
 
@@ -61,10 +30,10 @@ Deno.test("PUT media refuses what it does not know, and a tenant that is not the
 
 Deno.test("owners and admins of the tenant may, and nobody else", async () => {
   for (const role of ["owner", "admin"] as const) {
-    assert.equal((await setup(keyOf(role)).put({ keep: "all" })).status, 200, role);
+    assert.equal((await setup(user(role)).put({ keep: "all" })).status, 200, role);
   }
   for (const role of ["finance", "operator", "viewer"] as const) {
-    assert.equal((await setup(keyOf(role)).put({ keep: "all" })).status, 403, role);
+    assert.equal((await setup(user(role)).put({ keep: "all" })).status, 403, role);
   }
-  assert.equal((await setup(keyOf("owner")).put({ keep: "all" }, otherId)).status, 403);
+  assert.equal((await setup(user("owner")).put({ keep: "all" }, otherTenantId)).status, 403);
 });

@@ -1,49 +1,13 @@
 import { strict as assert } from "node:assert";
-import type { CallRpc } from "../_shared/database.ts";
-import type { Caller } from "../_shared/http/caller.ts";
-import { serve } from "../_shared/http/serve.ts";
-import { createLog } from "../_shared/telemetry/log.ts";
-import { createHandler } from "./admin.ts";
+import { createTestAdmin, secret, user } from "./test_admin.ts";
 
 const START = 1_793_491_200;
 const END = START + 86_400;
-const secret: Caller = { kind: "secret", tenantId: null };
-const owner: Caller = {
-  kind: "user",
-  tenantId: "11111111-1111-4111-8111-111111111111",
-  role: "owner",
-  userId: "u",
-};
 const nothing = { outcome: "compared", compared: 1, differences: [], not_compared: [] };
 
-function setup(answer: unknown = nothing, caller = secret) {
-  const calls: { name: string; args: Record<string, unknown> }[] = [];
-  const call = ((name: string, args: Record<string, unknown>) => {
-    calls.push({ name, args });
-    return Promise.resolve(answer);
-  }) as unknown as CallRpc;
-  const now = () => 0;
-  const log = createLog({ write: () => {}, now, fields: {} });
-  const handler = createHandler({
-    call,
-    identify: () => Promise.resolve({ ok: true, caller }),
-    randomBytes: (length) => new Uint8Array(length),
-    resolve: () => Promise.resolve([]),
-    reach: "public",
-    statistics: null,
-    memory: { maxEntries: 1, ttlMs: 1 },
-    breakers: null,
-  });
-  const serving = serve("admin", handler, { log, now, newRequestId: () => "r" });
-  const ask = (body: unknown) =>
-    serving(
-      new Request("http://localhost/admin/wallet/meta-analytics", {
-        method: "POST",
-        body: JSON.stringify(body),
-        headers: { "content-type": "application/json" },
-      }),
-    );
-  return { ask, calls };
+function setup(compare_meta_analytics: unknown = nothing, caller = secret) {
+  const { ask, calls } = createTestAdmin({ caller, rpc: { compare_meta_analytics } });
+  return { ask: (body: unknown) => ask("POST", "/wallet/meta-analytics", body), calls };
 }
 
 function aPoint(overrides: Record<string, unknown> = {}) {
@@ -179,7 +143,7 @@ Deno.test("POST meta-analytics of an account without senders answers 404", async
 });
 
 Deno.test("a tenant's owner hands in no counts of Meta's", async () => {
-  const { ask, calls } = setup(nothing, owner);
+  const { ask, calls } = setup(nothing, user("owner"));
   assert.equal((await ask(aBody())).status, 403);
   assert.deepEqual(calls, []);
 });

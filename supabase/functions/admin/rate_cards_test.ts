@@ -1,14 +1,7 @@
 import { strict as assert } from "node:assert";
-import type { CallRpc } from "../_shared/database.ts";
-import type { Caller } from "../_shared/http/caller.ts";
-import { serve } from "../_shared/http/serve.ts";
-import { createLog } from "../_shared/telemetry/log.ts";
-import { createHandler } from "./admin.ts";
+import { createTestAdmin, tenantId, user } from "./test_admin.ts";
 
-const tenantId = "11111111-1111-4111-8111-111111111111";
 const accountId = "22222222-2222-4222-8222-222222222222";
-const secret: Caller = { kind: "secret", tenantId: null };
-const owner: Caller = { kind: "user", tenantId, role: "owner", userId: "u" };
 const CSV = "market,prefixes,currency,category,price\nGermany,49,USD,marketing,0.1365\n";
 const change = {
   line: 2,
@@ -19,39 +12,9 @@ const change = {
 };
 const previewed = { outcome: "previewed", added: 0, changed: 1, prices: [change] };
 
-function setup(rpc: Record<string, unknown>, caller = secret) {
-  const calls: { name: string; args: Record<string, unknown> }[] = [];
-  const call = ((name: string, args: Record<string, unknown>) => {
-    calls.push({ name, args });
-    return Promise.resolve(rpc[name]);
-  }) as unknown as CallRpc;
-  const now = () => 0;
-  const log = createLog({ write: () => {}, now, fields: {} });
-  const handler = createHandler({
-    call,
-    identify: () => Promise.resolve({ ok: true, caller }),
-    randomBytes: (length) => new Uint8Array(length),
-    resolve: () => Promise.resolve([]),
-    reach: "public",
-    statistics: null,
-    memory: { maxEntries: 1, ttlMs: 1 },
-    breakers: null,
-  });
-  const answer = serve("admin", handler, { log, now, newRequestId: () => "r" });
-  const ask = (method: string, path: string, body: string, type = "application/json") =>
-    answer(
-      new Request(`http://localhost/admin${path}`, {
-        method,
-        body,
-        headers: { "content-type": type },
-      }),
-    );
-  return { ask, calls };
-}
-
 Deno.test("POST rate-cards takes the file itself and hands on prices in micro-units", async () => {
   const imported = { ...previewed, outcome: "imported", id: 7 };
-  const { ask, calls } = setup({ import_rate_card: imported });
+  const { ask, calls } = createTestAdmin({ rpc: { import_rate_card: imported } });
   const response = await ask("POST", "/rate-cards?name=October", CSV, "text/csv; charset=utf-8");
   assert.equal(response.status, 201);
   const { id, dry_run, prices: [price] } = await response.json();
@@ -65,15 +28,15 @@ Deno.test("POST rate-cards takes the file itself and hands on prices in micro-un
 });
 
 Deno.test("POST rate-cards with dry_run says what would change", async () => {
-  const { ask, calls } = setup({ import_rate_card: previewed });
-  const response = await ask("POST", "/rate-cards", JSON.stringify({ csv: CSV, dry_run: true }));
+  const { ask, calls } = createTestAdmin({ rpc: { import_rate_card: previewed } });
+  const response = await ask("POST", "/rate-cards", { csv: CSV, dry_run: true });
   assert.equal(response.status, 200);
   assert.equal((await response.json()).changed, 1);
   assert.equal(calls[0]!.args.dry_run, true);
 });
 
 Deno.test("POST rate-cards names line and column of each fault, and asks the database nothing", async () => {
-  const { ask, calls } = setup({});
+  const { ask, calls } = createTestAdmin();
   const response = await ask("POST", "/rate-cards", CSV + "Mars,,USD,gossip,1\n", "text/csv");
   assert.equal(response.status, 422);
   const { code, errors } = await response.json();
@@ -84,23 +47,23 @@ Deno.test("POST rate-cards names line and column of each fault, and asks the dat
 
 Deno.test("POST rate-cards tells what contradicts the prices that are known", async () => {
   const faults = [{ line: 2, field: "valid_from", detail: "would change a price" }];
-  const { ask } = setup({ import_rate_card: { outcome: "invalid", faults } });
-  const response = await ask("POST", "/rate-cards", JSON.stringify({ csv: CSV }));
+  const { ask } = createTestAdmin({ rpc: { import_rate_card: { outcome: "invalid", faults } } });
+  const response = await ask("POST", "/rate-cards", { csv: CSV });
   assert.equal(response.status, 422);
   const { errors: [{ line, column }] } = await response.json();
   assert.deepEqual([line, column], [2, "valid_from"]);
 });
 
 Deno.test("POST rate-cards over a mebibyte answers 413", async () => {
-  const { ask, calls } = setup({});
+  const { ask, calls } = createTestAdmin();
   const large = await ask("POST", "/rate-cards", "x".repeat(1_048_577), "text/csv");
   assert.equal(large.status, 413);
   assert.deepEqual(calls, []);
 });
 
 Deno.test("a tenant's owner sets neither prices nor whether the tenant pays", async () => {
-  const { ask, calls } = setup({}, owner);
-  assert.equal((await ask("POST", "/rate-cards", JSON.stringify({ csv: CSV }))).status, 403);
+  const { ask, calls } = createTestAdmin({ caller: user("owner") });
+  assert.equal((await ask("POST", "/rate-cards", { csv: CSV })).status, 403);
   const billing = await ask("PUT", `/tenants/${tenantId}/billing`, '{"billing":"none"}');
   assert.equal(billing.status, 403);
   assert.deepEqual(calls, []);
@@ -108,9 +71,9 @@ Deno.test("a tenant's owner sets neither prices nor whether the tenant pays", as
 
 Deno.test("PUT billing sets who pays", async () => {
   const set = { outcome: "set", billing: "prepaid", account_id: accountId, currency: "USD" };
-  const { ask, calls } = setup({ set_billing: set });
+  const { ask, calls } = createTestAdmin({ rpc: { set_billing: set } });
   const body = { billing: "prepaid", account_id: accountId };
-  const response = await ask("PUT", `/tenants/${tenantId}/billing`, JSON.stringify(body));
+  const response = await ask("PUT", `/tenants/${tenantId}/billing`, body);
   assert.deepEqual(await response.json(), { ...body, currency: "USD" });
   assert.deepEqual(calls[0]?.args, {
     tenant_id: tenantId,
@@ -127,15 +90,15 @@ for (
   ] as const
 ) {
   Deno.test(`PUT billing answers ${answer.outcome} with ${status} ${code}`, async () => {
-    const { ask } = setup({ set_billing: answer });
+    const { ask } = createTestAdmin({ rpc: { set_billing: answer } });
     const body = { billing: "prepaid", account_id: accountId };
-    const response = await ask("PUT", `/tenants/${tenantId}/billing`, JSON.stringify(body));
+    const response = await ask("PUT", `/tenants/${tenantId}/billing`, body);
     assert.deepEqual([response.status, (await response.json()).code], [status, code]);
   });
 }
 
 Deno.test("PUT billing to prepaid without an account answers 422", async () => {
-  const { ask, calls } = setup({});
+  const { ask, calls } = createTestAdmin();
   const response = await ask("PUT", `/tenants/${tenantId}/billing`, '{"billing":"prepaid"}');
   assert.equal(response.status, 422);
   assert.deepEqual(calls, []);

@@ -1,15 +1,11 @@
 import { strict as assert } from "node:assert";
-import type { CallRpc } from "../_shared/database.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
+import { answerCalls } from "../_shared/test_database.ts";
 import type { Command } from "./command.ts";
 import { verifyWallet } from "./wallet.ts";
 
 function ask(body: unknown) {
-  const calls: { name: string; args: unknown }[] = [];
-  const call = ((name: string, args: unknown) => {
-    calls.push({ name, args });
-    return Promise.resolve({ outcome: "verified", broken: [] });
-  }) as unknown as CallRpc;
+  const { call, calls } = answerCalls({ verify_wallet: { outcome: "verified", broken: [] } });
   const request = new Request("http://localhost/admin/wallet/verify", {
     method: "POST",
     body: JSON.stringify(body),
