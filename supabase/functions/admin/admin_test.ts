@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 import { sha256Hex } from "../_shared/bytes.ts";
 import type { StatisticsStore } from "../_shared/credentials/statistics_store.ts";
 import type { Role } from "../_shared/http/caller.ts";
+import { problemOf } from "../_shared/test_problem.ts";
 import {
   createTestAdmin,
   otherTenantId,
@@ -40,12 +41,6 @@ const answers: Record<string, unknown> = {
 
 function setup({ rpc = {}, ...world }: Parameters<typeof createTestAdmin>[0] = {}) {
   return createTestAdmin({ rpc: { ...answers, ...rpc }, ...world });
-}
-
-async function problemOf(response: Response) {
-  const { status, code, errors } = await response.json();
-  assert.equal(status, response.status);
-  return { status, code, pointers: errors?.map(({ pointer }: { pointer: string }) => pointer) };
 }
 
 const tenantPath = `/tenants/${tenantId}`;

@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 import { ROLES } from "../_shared/http/caller.ts";
+import { problemOf } from "../_shared/test_problem.ts";
 import { createTestAdmin, secret, tenantId, user, userId } from "./test_admin.ts";
 
 const letterId = "22222222-2222-4222-8222-222222222222";
@@ -16,12 +17,6 @@ function setup({ caller = secret } = {}) {
   const get = (query = "") => ask("GET", `/dead-letters${query}`);
   const post = (body: unknown) => ask("POST", "/dead-letters/redrive", body);
   return { get, post, calls, lines };
-}
-
-async function problemOf(response: Response) {
-  const { status, code, errors } = await response.json();
-  assert.equal(status, response.status);
-  return { status, code, pointers: errors?.map(({ pointer }: { pointer: string }) => pointer) };
 }
 
 Deno.test("GET dead-letters asks for the caller's tenant and passes the filter on", async () => {
