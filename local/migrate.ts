@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 
 import { ensureAuthSchema } from "./data_api.ts";
+import { explainNpmFailure, isNpmFailure } from "./npm_failure.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../", import.meta.url));
 const SUPABASE_CLI = "supabase@3.1.0";
@@ -70,6 +71,9 @@ async function pushMigrations(
     throw new Error("npx could not be started: install Node 20 or newer.", { cause });
   });
   const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  if (!success && isNpmFailure(said)) {
+    throw new Error(explainNpmFailure("the Supabase CLI, which applies the migrations,", said));
+  }
   if (!success) throw new Error(`Cannot apply the migrations: ${explain(said)}`);
   said.split("\n").filter((line) => line.startsWith("Applying")).forEach(log);
 }

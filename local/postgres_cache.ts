@@ -49,15 +49,19 @@ export async function makeOnce(
   }
 }
 
-/** Runs a program to its end; throws what it said when it fails. */
-export async function runTool(command: string, args: string[], cwd?: string): Promise<void> {
+/** Runs a program to its end; throws what it said when it fails, in the words of `explain`. */
+export async function runTool(
+  command: string,
+  args: string[],
+  cwd?: string,
+  explain = (said: string) => `Cannot run ${command} ${args.join(" ")}: ${said}`,
+): Promise<void> {
   const process = new Deno.Command(command, { args, ...(cwd && { cwd }) });
   const { success, stderr } = await process.output().catch((cause) => {
     throw new Error(`${command} could not be started: install it and try again.`, { cause });
   });
   if (!success) {
-    const reason = new TextDecoder().decode(stderr).trim();
-    throw new Error(`Cannot run ${command} ${args.join(" ")}: ${reason}`);
+    throw new Error(explain(new TextDecoder().decode(stderr).trim()));
   }
 }
 

@@ -1,5 +1,6 @@
 import { dirname, join, relative } from "node:path";
 
+import { explainNpmFailure } from "./npm_failure.ts";
 import { runTool } from "./postgres_cache.ts";
 
 const POSTGRES_VERSION = "17.10.0-beta.17";
@@ -38,7 +39,15 @@ export async function downloadPostgres(draft: string, log: (line: string) => voi
 // "npm pack" fetches one verified archive, no dependencies, and runs no script.
 async function unpack(draft: string, name: string): Promise<string> {
   const folder = await Deno.makeTempDir({ dir: draft });
-  await runTool("npm", ["pack", "--silent", "--pack-destination", folder, name], folder);
+  const pack = [
+    "pack",
+    "--loglevel=error",
+    "--fetch-retries=1",
+    "--pack-destination",
+    folder,
+    name,
+  ];
+  await runTool("npm", pack, folder, (said) => explainNpmFailure(name, said));
   for await (const { name: archive } of Deno.readDir(folder)) {
     await runTool("tar", ["-xzf", join(folder, archive), "-C", folder, "--strip-components", "1"]);
   }

@@ -17,7 +17,7 @@ import { openFolder } from "./start_folder.ts";
 import { unwritable } from "./start_ledger.ts";
 import { openLogs } from "./start_logs.ts";
 import { type Platform, startPlatform } from "./start_platform.ts";
-import { createProgress, createScreen, formatSeconds, type Screen } from "./start_screen.ts";
+import { createProgress, createScreen, formatSeconds, later, type Screen } from "./start_screen.ts";
 import { type Stopper, watchForStop } from "./start_stop.ts";
 import { showTable } from "./start_table.ts";
 import { refuseMissingTools } from "./start_tools.ts";
@@ -67,7 +67,7 @@ async function runIn(flags: StartFlags, screen: Screen, stop: Stopper): Promise<
     flags.dir,
     (length) => crypto.getRandomValues(new Uint8Array(length)),
   );
-  const progress = createProgress(screen, Date.now);
+  const progress = createProgress(screen, Date.now, later);
   const platform = await startPlatform({
     ...{ ...flags, ports, keys, progress, logs },
     redisUrl: Deno.env.get("REDIS_URL"),
@@ -81,6 +81,7 @@ async function runIn(flags: StartFlags, screen: Screen, stop: Stopper): Promise<
       await announce(platform, flags.dir, keys);
       screen.line(`\n  Everything runs after ${formatSeconds(progress.elapsed())}`);
       showTable(screen, platform, flags.dir);
+      screen.line("  Ctrl-C stops everything and keeps the data.\n");
       screen.line("ready");
     }
     await stop.asked;

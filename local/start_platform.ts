@@ -96,6 +96,7 @@ function startStores(options: PlatformOptions, { databaseUrl }: KnownAddresses, 
     "Postgres",
     startPostgres({ dir, port: options.ports.database, log: logs.of("postgres") }),
     () => databaseUrl,
+    "takes a while: a first start downloads it from npm",
   ));
   const redis = keep(startRedis({
     dir: join(dir, "redis"),
@@ -110,6 +111,7 @@ function startStores(options: PlatformOptions, { databaseUrl }: KnownAddresses, 
     "Migrations",
     postgres.then(() => applyMigrations({ databaseUrl, log: logs.of("migrations") })),
     ({ applied }) => applied.length > 0 ? `${applied.length} applied` : "all applied before",
+    "take a while: a first start downloads the Supabase CLI from npm",
   );
   const dataApi = keep(migrated.then(() =>
     startDataApi({

@@ -54,17 +54,31 @@ function withoutControls(text: string): string {
 
 /** Shows each step when it is done, with the time that it took. */
 export interface Progress {
-  step<T>(title: string, work: Promise<T>, describe?: (result: T) => string): Promise<T>;
+  /** `slow` is shown once when it takes long: what a person waits for. */
+  step<T>(
+    title: string,
+    work: Promise<T>,
+    describe?: (result: T) => string,
+    slow?: string,
+  ): Promise<T>;
   /** Milliseconds since the first. */
   elapsed(): number;
 }
 
-export function createProgress(screen: Screen, now: () => number): Progress {
+/** Takes note of something to be done later, and gives what takes the note back. */
+export type Later = (ms: number, perform: () => void) => () => void;
+
+const SLOW_MS = 4_000;
+
+export function createProgress(screen: Screen, now: () => number, later: Later): Progress {
   const startedAt = now();
   return {
-    async step(title, work, describe = () => "") {
+    async step(title, work, describe = () => "", slow) {
       const from = now();
-      const result = await work;
+      const forget = slow === undefined ? () => {} : later(SLOW_MS, () => {
+        screen.line(`  ${screen.dim(`… ${title.padEnd(14)} ${slow}`)}`);
+      });
+      const result = await work.finally(forget);
       const took = screen.dim(formatSeconds(now() - from).padStart(7));
       screen.line(`  ${screen.green("✓")} ${title.padEnd(14)} ${took}  ${describe(result)}`);
       return result;
@@ -72,6 +86,12 @@ export function createProgress(screen: Screen, now: () => number): Progress {
     elapsed: () => now() - startedAt,
   };
 }
+
+/** By the real clock. */
+export const later: Later = (ms, perform) => {
+  const timer = setTimeout(perform, ms);
+  return () => clearTimeout(timer);
+};
 
 /** 1234 → "1.2 s" */
 export function formatSeconds(ms: number): string {

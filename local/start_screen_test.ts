@@ -12,9 +12,11 @@ function newScreen(coloured = false) {
   return { screen, written, clock };
 }
 
+const never = () => () => {};
+
 Deno.test("Progress.step() shows what was done, how long it took and what came of it", async () => {
   const { screen, written, clock } = newScreen();
-  const progress = createProgress(screen, () => clock.now);
+  const progress = createProgress(screen, () => clock.now, never);
   const work = Promise.withResolvers<number>();
   const step = progress.step("Postgres", work.promise, (port) => `on ${port}`);
   clock.now = 1_240;
@@ -25,9 +27,25 @@ Deno.test("Progress.step() shows what was done, how long it took and what came o
 
 Deno.test("Progress.step() shows nothing of a step that failed", async () => {
   const { screen, written } = newScreen();
-  const progress = createProgress(screen, () => 0);
+  const progress = createProgress(screen, () => 0, never);
   await assert.rejects(progress.step("Postgres", Promise.reject(new Error("no"))), /no/);
   assert.deepEqual(written, []);
+});
+
+Deno.test("Progress.step() says once what a person waits for, and only while they wait", async () => {
+  const { screen, written } = newScreen();
+  const due = new Set<() => void>();
+  const progress = createProgress(screen, () => 0, (_ms, perform) => {
+    due.add(perform);
+    return () => due.delete(perform);
+  });
+  const work = Promise.withResolvers<void>();
+  const step = progress.step("Postgres", work.promise, undefined, "is downloaded");
+  due.forEach((perform) => perform());
+  assert.deepEqual(written, ["  … Postgres       is downloaded\n"]);
+  work.resolve();
+  await step;
+  assert.equal(due.size, 0);
 });
 
 Deno.test("Screen colours only where told", () => {

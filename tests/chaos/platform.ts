@@ -10,7 +10,7 @@ import { portsFrom } from "../../local/ports.ts";
 import { removePostgresFolder } from "../../local/postgres_folder.ts";
 import { openLogs } from "../../local/start_logs.ts";
 import { startPlatform } from "../../local/start_platform.ts";
-import { createProgress, createScreen } from "../../local/start_screen.ts";
+import { createProgress, createScreen, later } from "../../local/start_screen.ts";
 import { findFreePorts } from "../support/free_ports.ts";
 import { connectPlatform, type Platform } from "../support/platform.ts";
 import { INSTANCES } from "./kills.ts";
@@ -47,7 +47,7 @@ export async function startChaosPlatform(print: (line: string) => void): Promise
     graphUrl: undefined,
     instances: INSTANCES,
     redisUrl: undefined,
-    progress: createProgress(screen, Date.now),
+    progress: createProgress(screen, Date.now, later),
     logs,
     onStarted(label, pid) {
       if (pids.has(label)) restarts++;
