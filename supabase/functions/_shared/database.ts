@@ -1,10 +1,12 @@
 import { PostgrestClient } from "@supabase/postgrest-js";
-import type { Database } from "./database_types.ts";
+import type { Database, Json } from "./database_types.ts";
 
 type Functions = Database["switchyard_api"]["Functions"];
 
-// The generator cannot know that a Postgres argument may be null, and writes `never` for none.
-type Arguments<A> = [A] extends [never] ? Record<string, never> : { [K in keyof A]: A[K] | null };
+// The generator cannot know that a Postgres argument may be null, and writes `never` for none. Where it
+// asks for JSON, the value of a named interface is as good as a literal.
+type Arguments<A> = [A] extends [never] ? Record<string, never>
+  : { [K in keyof A]: A[K] | null | (Json extends A[K] ? object : never) };
 
 /** Calls one function of switchyard_api; throws a DatabaseError when it did not answer. */
 export type CallRpc = <N extends keyof Functions & string>(

@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { isPublic, literalOf, refuseUrl } from "../_shared/callbacks/address.ts";
 import { SECRET_PREFIX } from "../_shared/callbacks/signing.ts";
-import type { Json } from "../_shared/database_types.ts";
 import { instant, storableText } from "../_shared/fields.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
@@ -95,7 +94,7 @@ export async function updateCallback(command: Command): Promise<Response> {
   const named = nameCallback(command);
   if (named === null) return noSuchCallback();
   const updated = update.parse(
-    await call("update_callback", { ...named, changes: body.value as Json, actor }),
+    await call("update_callback", { ...named, changes: body.value, actor }),
   );
   if (updated.outcome === "not_found") return noSuchCallback();
   if (updated.starts_anew) {
@@ -137,7 +136,7 @@ export async function replayCallbacks(command: Command): Promise<Response> {
   const answer = replayed.parse(
     await command.call("replay_callbacks", {
       ...named,
-      filter: filter as Json,
+      filter,
       dry_run,
       actor: command.actor,
     }),

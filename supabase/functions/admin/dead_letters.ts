@@ -1,5 +1,4 @@
 import * as z from "zod";
-import type { Json } from "../_shared/database_types.ts";
 import { instant, text } from "../_shared/fields.ts";
 import { parseBody, parseQuery } from "../_shared/http/parse_body.ts";
 import { mayDo } from "../_shared/http/roles.ts";
@@ -68,7 +67,7 @@ export async function listDeadLetters({ call, request, caller }: Command): Promi
   const listed = letters.parse(
     await call("list_dead_letters", {
       wanted_tenant_id: caller.tenantId,
-      filter: filter as Json,
+      filter,
       cursor,
       page_limit: limit,
     }),
@@ -89,7 +88,7 @@ export async function redriveDeadLetters(command: Command): Promise<Response> {
   const { filter, dry_run = false, rate = DEFAULT_RATE } = body.value;
   const wanted = {
     wanted_tenant_id: caller.tenantId,
-    filter: filter as Json,
+    filter,
     rate_per_second: rate,
   };
   if (dry_run) {

@@ -1,5 +1,4 @@
 import * as z from "zod";
-import type { Json } from "../_shared/database_types.ts";
 import { instant, text } from "../_shared/fields.ts";
 import { parseBody, parseQuery } from "../_shared/http/parse_body.ts";
 import { splitAgain } from "../_shared/whatsapp/webhook_again.ts";
@@ -59,7 +58,7 @@ export async function listQuarantine({ call, request }: Command): Promise<Respon
   const { cursor: after_id = 0, limit = DEFAULT_PAGE, ...filter } = parsed.value;
   return Response.json(
     await call("list_quarantine", {
-      filter: filter as Json,
+      filter,
       after_id,
       page_limit: limit,
     }),
@@ -77,7 +76,7 @@ export async function replayQuarantine(command: Command): Promise<Response> {
   if (!body.ok) return body.response;
   const { filter, dry_run = false, cursor: after_id = 0 } = body.value;
   const { events, next_cursor } = quarantine.parse(
-    await call("list_quarantine", { filter: filter as Json, after_id, page_limit: REPLAYED_PAGE }),
+    await call("list_quarantine", { filter, after_id, page_limit: REPLAYED_PAGE }),
   );
   const splits = events.filter(({ kind }) => kind === "unknown").flatMap((event) => {
     const split = splitAgain(event);
@@ -86,9 +85,9 @@ export async function replayQuarantine(command: Command): Promise<Response> {
   const counts = replayed.parse(
     await call("replay_quarantine", {
       event_ids: events.map(({ id }) => id),
-      splits: splits as unknown as Json,
+      splits,
       dry_run,
-      filter: filter as Json,
+      filter,
       actor,
     }),
   );

@@ -1,5 +1,4 @@
 import * as z from "zod";
-import type { Json } from "../_shared/database_types.ts";
 import { instant, text } from "../_shared/fields.ts";
 import { readBytes } from "../_shared/http/body.ts";
 import { parseBody, parseQuery } from "../_shared/http/parse_body.ts";
@@ -71,7 +70,7 @@ export async function importRateCard(command: Command): Promise<Response> {
 
   const answer = imported.parse(
     await call("import_rate_card", {
-      card: { name, rows: parsed.rows } as unknown as Json,
+      card: { name, rows: parsed.rows },
       dry_run: isPreview,
       actor,
     }),
@@ -91,7 +90,7 @@ export async function listRates({ call, request }: Command): Promise<Response> {
   const { cursor: after_id = 0, limit = DEFAULT_PAGE, at, ...filter } = parsed.value;
   const answer = listed.parse(
     await call("list_rates", {
-      filter: filter as Json,
+      filter,
       after_id,
       page_limit: limit,
       ...(at === undefined ? {} : { at }),

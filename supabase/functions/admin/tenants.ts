@@ -1,5 +1,4 @@
 import * as z from "zod";
-import type { Json } from "../_shared/database_types.ts";
 import { text } from "../_shared/fields.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
@@ -62,7 +61,7 @@ export async function addSender({ call, request, actor, param }: Command): Promi
   const body = await parseBody(senderBody, request, MAX_BODY_BYTES);
   if (!body.ok) return body.response;
   const added = senderOutcome.parse(
-    await call("add_sender", { tenant_id: param("id"), sender: body.value as Json, actor }),
+    await call("add_sender", { tenant_id: param("id"), sender: body.value, actor }),
   );
   switch (added.outcome) {
     case "created":

@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { digestRequest } from "../_shared/canonical_json.ts";
 import type { CallRpc } from "../_shared/database.ts";
-import type { Json } from "../_shared/database_types.ts";
 import { contentOf } from "../_shared/whatsapp/outbound_message.ts";
 import type { MessageRequest } from "../_shared/whatsapp/outbound_message.ts";
 import { heldRow, unpaidRows } from "./payment.ts";
@@ -75,7 +74,7 @@ export function createEnqueue(call: CallRpc, mode: BatchMode = "as_covered"): En
     const messages = submissions.map((submission, index) => ({ index, ...submission }));
     const rows = await call(ENQUEUE[mode], {
       tenant_id: tenantId,
-      messages: messages as unknown as Json,
+      messages,
     });
     const acceptances = new Map(
       z.array(row).parse(rows).map((one) => [one.index, toAcceptance(one)]),

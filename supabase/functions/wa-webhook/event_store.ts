@@ -1,6 +1,5 @@
 import { DatabaseError } from "../_shared/database.ts";
 import type { CallRpc } from "../_shared/database.ts";
-import type { Json } from "../_shared/database_types.ts";
 import { createGroupCommit, GroupCommitFull } from "../_shared/queue/group_commit.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
 import type { WebhookEvent } from "../_shared/whatsapp/webhook_events.ts";
@@ -50,7 +49,7 @@ async function storeBodies(deps: EventStoreDeps, bodies: Body[]): Promise<StoreA
   const events = bodies.flatMap((body) => body.events);
   const startedAt = deps.now();
   try {
-    const [counts] = await deps.call("store_events", { events: events as unknown as Json });
+    const [counts] = await deps.call("store_events", { events });
     const duration_ms = deps.now() - startedAt;
     deps.log.info("events.stored", { requests: bodies.length, ...counts, duration_ms });
     const { quarantined = 0 } = counts ?? {};

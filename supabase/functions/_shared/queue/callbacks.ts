@@ -77,7 +77,7 @@ export function createCallbackQueue(
       }));
     },
     async settle(settlements) {
-      const rows = await call("settle_callbacks", { outcomes: settlements as unknown as Json });
+      const rows = await call("settle_callbacks", { outcomes: settlements });
       const results = new Map(rows.map((row) => [row.id, settledResult.parse(row.result)]));
       return settlements.map(({ id }) => results.get(id) ?? "superseded");
     },

@@ -2,7 +2,6 @@ import type { Advance, Conversation } from "../conversation/advance.ts";
 import { toEvent } from "../conversation/event.ts";
 import type { StoredSnapshot } from "../conversation/machine.ts";
 import type { CallRpc } from "../database.ts";
-import type { Json } from "../database_types.ts";
 
 /** A conversation that this worker alone computes until its lease ends. */
 export interface ClaimedConversation extends Conversation {
@@ -98,7 +97,7 @@ export function createConversationQueue(
     },
     async write(advances) {
       const rows = await call("advance_conversations", {
-        items: advances.map(toItem) as unknown as Json,
+        items: advances.map(toItem),
       });
       const outcomes = new Map(rows.map((row) => [row.conversation_id, row.outcome]));
       return advances.map(({ conversation: { id } }) => outcomes.get(id) === "advanced");
@@ -114,7 +113,7 @@ export function createConversationQueue(
       });
     },
     async offer(machines) {
-      const rows = await call("offer_machines", { machines: machines as unknown as Json });
+      const rows = await call("offer_machines", { machines });
       return rows.filter(({ is_accepted }) => !is_accepted)
         .map(({ id, version, known_fingerprint }) => ({
           id,

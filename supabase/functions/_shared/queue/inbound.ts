@@ -123,7 +123,7 @@ export function createInboundQueue(
         queue_entry_id: event.queueEntryId,
         ...effect,
       }));
-      const rows = await call("apply_events", { items: items as unknown as Json });
+      const rows = await call("apply_events", { items });
       const applied = new Map(rows.map((row) => [row.id, row.applied]));
       return effects.map(({ event }) => applied.get(event.id) ?? false);
     },

@@ -1,6 +1,5 @@
 import * as z from "zod";
 import type { CallRpc } from "../database.ts";
-import type { Json } from "../database_types.ts";
 
 const claimedAction = z.enum(["fetch", "delete"]);
 
@@ -59,7 +58,7 @@ export function createMediaQueue(call: CallRpc, options: { leaseSeconds: number 
       }));
     },
     async settle({ id, attempt }, outcome) {
-      const outcomes = [{ id, attempt, ...outcome }] as unknown as Json;
+      const outcomes = [{ id, attempt, ...outcome }];
       const [row] = await call("settle_media", { outcomes });
       return row?.settled ?? false;
     },

@@ -120,7 +120,7 @@ export function createOutboundQueue(
       }));
     },
     async settle(settlements) {
-      const rows = await call("settle_messages", { outcomes: settlements as unknown as Json });
+      const rows = await call("settle_messages", { outcomes: settlements });
       const settled = new Map(rows.map((row) => [row.id, row.settled]));
       return settlements.map(({ id }) => settled.get(id) ?? false);
     },
