@@ -1,5 +1,5 @@
 -- Outbound messages, every call made for them, and every status that Meta reported. The backlog waits
--- here: pgmq carries only what is due (20261122000041_outbound_queue.sql).
+-- here: pgmq carries only what is claimed, for as long as its lease.
 -- Locks nothing. Undo: drop the tables and functions below.
 
 create table if not exists switchyard.messages (

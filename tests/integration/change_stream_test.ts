@@ -293,7 +293,7 @@ Deno.test("members hear their tenant's private channel where there is Realtime",
       returns void language sql as $$
         insert into realtime.messages values (topic, 'broadcast', payload, event, private) $$;
     grant execute on function realtime.topic() to authenticated;`);
-  const path = "../../supabase/migrations/20261122000062_change_log.sql";
+  const path = "../../supabase/migrations/20261122000091_realtime.sql";
   const migration = await Deno.readTextFile(new URL(path, import.meta.url));
   for (const _ of [1, 2]) await sql.begin((transaction) => transaction.unsafe(migration));
   const { userId } = await stage.api.signUp("ann@example.com");
