@@ -26,9 +26,8 @@ as $$
   returning l.next_slot_at - slots * rate.step, rate.step;
 $$;
 
--- Tells the lanes that messages came into their backlog in another way than through a slot. Lanes are
--- always locked in one order.
-create or replace function switchyard.lower_heads(message_ids uuid[])
+-- Locks the lanes of messages, always in one order.
+create or replace function switchyard.lock_lanes(message_ids uuid[])
 returns void
 language plpgsql
 set search_path = ''
@@ -39,7 +38,17 @@ begin
     select m.sender_id, m.share from switchyard.messages m where m.id = any (message_ids))
   order by l.sender_id, l.share
   for update;
+end;
+$$;
 
+-- Tells the lanes that messages came into their backlog in another way than through a slot.
+create or replace function switchyard.lower_heads(message_ids uuid[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform switchyard.lock_lanes(message_ids);
   update switchyard.sender_lanes l
   set head_due_at = least(l.head_due_at, came.due_at), appended = l.appended + 1
   from (

@@ -108,25 +108,11 @@ begin
 end;
 $$;
 
--- Locks the lanes of messages, in one order, as lower_heads() does.
-create or replace function switchyard.lock_lanes(message_ids uuid[])
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  perform from switchyard.sender_lanes l
-  where (l.sender_id, l.share) in (
-    select m.sender_id, m.share from switchyard.messages m where m.id = any (message_ids))
-  order by l.sender_id, l.share
-  for update;
-end;
-$$;
-
 -- Puts the messages of locked letters back into the backlog, one after the other at the rate, in the
--- order in which they died; what its tenant's wallet does not cover stays. What Meta has reported meanwhile stays where it is: that is looked up once
--- the messages are locked, so that no report that came before is overlooked. Attempts stay on record;
--- failures are counted anew, and the letter keeps the old count.
+-- order in which they died; what its tenant's wallet does not cover stays. What Meta has reported
+-- meanwhile stays where it is: that is looked up once the messages are locked, so that no report that
+-- came before is overlooked. Attempts stay on record; failures are counted anew, and the letter keeps
+-- the old count.
 create or replace function switchyard.redrive_messages(
   letter_ids uuid[], redrive_id uuid, starts_at timestamptz, step interval, at timestamptz
 )

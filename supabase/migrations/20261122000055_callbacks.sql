@@ -113,6 +113,18 @@ as $$
     and callback_tenants.type = any (e.events);
 $$;
 
+-- Says whether any tenant at all wants to hear of a type: where none does, that is all that telling costs.
+create or replace function switchyard.is_heard(type text)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select from switchyard.callback_endpoints e
+    where e.status in ('active', 'paused') and is_heard.type = any (e.events));
+$$;
+
 -- Tells tenants what happened, in the transaction in which it happened. Items, in the order in which
 -- they are to arrive: {tenant_id, type, order_key, data, key?}. What shares an order key arrives in
 -- order; a key names what happened, and a second event with it is not told. Costs one index probe where
@@ -201,10 +213,7 @@ stable
 set search_path = ''
 as $$
 begin
-  if not exists (
-    select from switchyard.callback_endpoints e
-    where e.status in ('active', 'paused') and 'message.status' = any (e.events))
-  then
+  if not switchyard.is_heard('message.status') then
     return '{}';
   end if;
   return array(
@@ -277,10 +286,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if not exists (
-    select from switchyard.callback_endpoints e
-    where e.status in ('active', 'paused') and 'message.received' = any (e.events))
-  then
+  if not switchyard.is_heard('message.received') then
     return;
   end if;
   perform switchyard.emit_callbacks(jsonb_agg(jsonb_build_object(

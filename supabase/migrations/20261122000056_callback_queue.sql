@@ -18,6 +18,25 @@ as $$
   select pg_advisory_xact_lock(hashtextextended('switchyard.callback_lines', 0));
 $$;
 
+-- Locks the lines, and with them the endpoint of a tenant that is to change; null where it has no such
+-- endpoint, or no longer.
+create or replace function switchyard.lock_callback_endpoint(tenant_id uuid, callback_id uuid)
+returns switchyard.callback_endpoints
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_endpoint switchyard.callback_endpoints;
+begin
+  perform switchyard.lock_callback_lines();
+  select * into v_endpoint from switchyard.callback_endpoints e
+  where e.id = lock_callback_endpoint.callback_id
+    and e.tenant_id = lock_callback_endpoint.tenant_id and e.status <> 'removed'
+  for no key update;
+  return v_endpoint;
+end;
+$$;
+
 -- Puts new deliveries into their lines, in the order in which they were told: the first of a line that
 -- has no head becomes it, the others wait. Called under the lock of the lines.
 create or replace function switchyard.line_up_callbacks(most integer)

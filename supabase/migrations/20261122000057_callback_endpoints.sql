@@ -77,13 +77,10 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_before switchyard.callback_endpoints;
+  v_before switchyard.callback_endpoints :=
+    switchyard.lock_callback_endpoint(update_callback.tenant_id, callback_id);
   v_starts_anew boolean;
 begin
-  perform switchyard.lock_callback_lines();
-  select * into v_before from switchyard.callback_endpoints e
-  where e.id = callback_id and e.tenant_id = update_callback.tenant_id and e.status <> 'removed'
-  for no key update;
   if v_before.id is null then
     return jsonb_build_object('outcome', 'not_found');
   end if;
@@ -128,17 +125,16 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_endpoint switchyard.callback_endpoints;
+  v_endpoint switchyard.callback_endpoints :=
+    switchyard.lock_callback_endpoint(delete_callback.tenant_id, callback_id);
 begin
-  perform switchyard.lock_callback_lines();
-  update switchyard.callback_endpoints e
-  set status = 'removed', status_reason = null
-  where e.id = callback_id and e.tenant_id = delete_callback.tenant_id and e.status <> 'removed'
-  returning * into v_endpoint;
   if v_endpoint.id is null then
     return jsonb_build_object('outcome', 'not_found');
   end if;
 
+  update switchyard.callback_endpoints e
+  set status = 'removed', status_reason = null
+  where e.id = callback_id;
   delete from vault.secrets v
   where v.id in (v_endpoint.secret_id, v_endpoint.previous_secret_id);
   perform switchyard.write_audit(delete_callback.tenant_id, actor, 'callback.deleted',
@@ -159,14 +155,10 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_before switchyard.callback_endpoints;
+  v_before switchyard.callback_endpoints :=
+    switchyard.lock_callback_endpoint(rotate_callback_secret.tenant_id, callback_id);
   v_until timestamptz := at + interval '24 hours';
 begin
-  perform switchyard.lock_callback_lines();
-  select * into v_before from switchyard.callback_endpoints e
-  where e.id = callback_id and e.tenant_id = rotate_callback_secret.tenant_id
-    and e.status <> 'removed'
-  for no key update;
   if v_before.id is null then
     return jsonb_build_object('outcome', 'not_found');
   end if;
@@ -198,14 +190,12 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_endpoint switchyard.callback_endpoints;
+  v_endpoint switchyard.callback_endpoints :=
+    switchyard.lock_callback_endpoint(replay_callbacks.tenant_id, callback_id);
   v_found uuid[];
   v_types text[];
   v_next_since timestamptz;
 begin
-  perform switchyard.lock_callback_lines();
-  select * into v_endpoint from switchyard.callback_endpoints e
-  where e.id = callback_id and e.tenant_id = replay_callbacks.tenant_id and e.status <> 'removed';
   if v_endpoint.id is null then
     return jsonb_build_object('outcome', 'not_found');
   end if;

@@ -181,6 +181,23 @@ begin
 end;
 $$;
 
+-- Puts the timers that a machine has set now in the place of those that it had. Items:
+-- {conversation_id, seq, timers}.
+create or replace function switchyard.replace_timers(items jsonb)
+returns void
+language sql
+set search_path = ''
+as $$
+  delete from switchyard.conversation_timers t
+  where t.conversation_id in (
+    select (i ->> 'conversation_id')::uuid from jsonb_array_elements(items) i);
+  insert into switchyard.conversation_timers (conversation_id, name, due_at, event, seq)
+  select (i ->> 'conversation_id')::uuid, t.name, t.due_at, t.event, (i ->> 'seq')::bigint + 1
+  from jsonb_array_elements(items) i
+  cross join lateral jsonb_to_recordset(i -> 'timers') as t (
+    name text, due_at timestamptz, event jsonb);
+$$;
+
 -- Writes advances of locked conversations, whose answers were accepted already.
 create or replace function switchyard.write_advances(items jsonb, said jsonb, at timestamptz)
 returns void
@@ -214,15 +231,7 @@ begin
   from jsonb_array_elements(said) s
   where s ->> 'outcome' not in ('accepted', 'replayed');
 
-  delete from switchyard.conversation_timers t
-  where t.conversation_id in (
-    select (i ->> 'conversation_id')::uuid from jsonb_array_elements(items) i);
-  insert into switchyard.conversation_timers (conversation_id, name, due_at, event, seq)
-  select (i ->> 'conversation_id')::uuid, t.name, t.due_at, t.event, (i ->> 'seq')::bigint + 1
-  from jsonb_array_elements(items) i
-  cross join lateral jsonb_to_recordset(i -> 'timers') as t (
-    name text, due_at timestamptz, event jsonb);
-
+  perform switchyard.replace_timers(items);
   update switchyard.conversation_machines c
   set version = (i ->> 'version')::integer,
     snapshot = nullif(i -> 'snapshot', 'null'),

@@ -111,15 +111,7 @@ begin
   from jsonb_array_elements(v_items) i
   join switchyard.conversation_machines c on c.conversation_id = (i ->> 'conversation_id')::uuid;
 
-  delete from switchyard.conversation_timers t
-  where t.conversation_id in (
-    select (i ->> 'conversation_id')::uuid from jsonb_array_elements(v_items) i);
-  insert into switchyard.conversation_timers (conversation_id, name, due_at, event, seq)
-  select (i ->> 'conversation_id')::uuid, t.name, t.due_at, t.event, (i ->> 'seq')::bigint + 1
-  from jsonb_array_elements(v_items) i
-  cross join lateral jsonb_to_recordset(i -> 'timers') as t (
-    name text, due_at timestamptz, event jsonb);
-
+  perform switchyard.replace_timers(v_items);
   update switchyard.conversation_machines c
   set version = (i ->> 'version')::integer,
     snapshot = i -> 'snapshot',

@@ -1,7 +1,7 @@
 -- What Meta is known not to take does not go: messages of a paused template, bulk messages of a flagged
 -- number and templates of a restricted account wait, those of a disabled template and marketing to who
--- asked for none end as dead letters. Locks nothing. Undo: drop the functions below; claim_messages()
--- calls hold_back().
+-- asked for none end as dead letters. Locks nothing. Undo: drop the functions below, and their calls in
+-- claiming and in the tick.
 
 -- Takes out of what is due what Meta is known not to take: messages of a paused template, of a
 -- restricted account or a flagged number wait, those of a disabled template end, as does marketing to
