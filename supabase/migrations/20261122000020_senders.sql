@@ -38,11 +38,14 @@ create table if not exists switchyard.senders (
 create index if not exists senders_tenant_id on switchyard.senders (tenant_id);
 create index if not exists senders_business_account_id on switchyard.senders (business_account_id);
 
--- The two shares of a sender's rate. next_slot_at says when its next message may go and moves forward
+-- The backlog of a sender in three lanes: the two shares of its rate, urgent and other, and what of the
+-- other a limit has given a later moment. next_slot_at says when its next message may go and moves forward
 -- with every acceptance; head_due_at says when the first message of its backlog is due, or earlier, so
 -- that looking for work costs nothing for those who have none or are held back. appended counts what
 -- came into the backlog: who recomputes the head sees by it that somebody was quicker. served_at says
--- when it was claimed from last: where not all can be at once, they take turns.
+-- when it was claimed from last: where not all can be at once, they take turns. closed_until says when
+-- the last of those comes who return at a moment of a limit: newcomers go after them and are not read
+-- before that.
 create table if not exists switchyard.sender_lanes (
   sender_id uuid not null references switchyard.senders (id) on delete cascade,
   share text not null,
@@ -50,8 +53,9 @@ create table if not exists switchyard.sender_lanes (
   head_due_at timestamptz not null default 'infinity',
   appended bigint not null default 0,
   served_at timestamptz not null default '-infinity',
+  closed_until timestamptz not null default '-infinity',
   primary key (sender_id, share),
-  constraint share_is_known check (share in ('urgent', 'other'))
+  constraint share_is_known check (share in ('urgent', 'other', 'returning'))
 ) with (fillfactor = 50);
 create index if not exists sender_lanes_head on switchyard.sender_lanes (head_due_at);
 
@@ -98,7 +102,8 @@ begin
     (sender -> 'limit' ->> 'messages')::integer,
     (sender -> 'limit' ->> 'window_seconds')::integer
   );
-  insert into switchyard.sender_lanes (sender_id, share) values (v_id, 'urgent'), (v_id, 'other');
+  insert into switchyard.sender_lanes (sender_id, share)
+  select v_id, share from unnest(array['urgent', 'other', 'returning']) share;
 
   perform switchyard.write_audit(add_sender.tenant_id, actor, 'sender.added', v_phone_number_id, '{}');
   return jsonb_build_object('outcome', 'created', 'id', v_id);

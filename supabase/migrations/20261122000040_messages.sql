@@ -13,7 +13,9 @@ create table if not exists switchyard.messages (
   content jsonb not null,
   context jsonb,
   lane text not null,
-  share text not null generated always as (case lane when 'urgent' then 'urgent' else 'other' end) stored,
+  share text not null generated always as (case
+    when lane = 'urgent' then 'urgent' when deferral_count > 0 then 'returning' else 'other'
+  end) stored,
   status text not null default 'queued',
   on_unknown text,
   client_ref text,
@@ -65,7 +67,9 @@ create index if not exists messages_backlog
 create unique index if not exists one_message_of_a_pair_at_a_time
   on switchyard.messages (sender_id, recipient) where holds_pair;
 create index if not exists messages_waiting_turn
-  on switchyard.messages (sender_id, recipient, due_at, accepted_no) where waits_turn;
+  on switchyard.messages (
+    sender_id, recipient, (lane = 'urgent') desc, planned_send_at, accepted_no)
+  where waits_turn;
 create index if not exists messages_unknown on switchyard.messages (unknown_until)
   where status = 'outcome_unknown';
 create index if not exists messages_wamid on switchyard.messages (wamid) where wamid is not null;

@@ -26,7 +26,8 @@ as $$
   returning l.next_slot_at - slots * rate.step, rate.step;
 $$;
 
--- Locks the lanes of messages, always in one order.
+-- Locks the lanes of messages, always in one order; of those that return at a moment of a limit also the
+-- lane of the newcomers, whom it concerns.
 create or replace function switchyard.lock_lanes(message_ids uuid[])
 returns void
 language plpgsql
@@ -35,7 +36,10 @@ as $$
 begin
   perform from switchyard.sender_lanes l
   where (l.sender_id, l.share) in (
-    select m.sender_id, m.share from switchyard.messages m where m.id = any (message_ids))
+    select m.sender_id, m.share from switchyard.messages m where m.id = any (message_ids)
+    union
+    select m.sender_id, 'other' from switchyard.messages m
+    where m.id = any (message_ids) and m.share = 'returning')
   order by l.sender_id, l.share
   for update;
 end;
@@ -60,6 +64,26 @@ begin
   ) came
   where l.sender_id = came.sender_id and l.share = came.share;
 end;
+$$;
+
+-- Closes the lanes of newcomers until the last of these messages returns that a limit of the tenant or
+-- the sender has put off: the limit gives newcomers moments after it, so that to read one before is to
+-- read it for nothing. The lanes are locked by lower_heads() before.
+create or replace function switchyard.close_lanes(message_ids uuid[])
+returns void
+language sql
+set search_path = ''
+as $$
+  update switchyard.sender_lanes l
+  set closed_until = back.last_at
+  from (
+    select m.sender_id, max(m.due_at) as last_at
+    from switchyard.messages m
+    where m.id = any (message_ids) and m.share = 'returning'
+      and m.waiting_for in ('limit:tenant', 'limit:sender')
+    group by m.sender_id
+  ) back
+  where l.sender_id = back.sender_id and l.share = 'other' and l.closed_until < back.last_at;
 $$;
 
 -- Writes accepted messages with their slots. A message asked for later than its slot takes no slot: it

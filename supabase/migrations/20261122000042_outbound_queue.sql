@@ -14,7 +14,8 @@ alter table pgmq.q_wa_outbound enable row level security;
 alter table pgmq.a_wa_outbound enable row level security;
 
 -- Ends the turn of messages that are settled for good, lets the next of each pair come forward and
--- returns those: the heads of their lanes are to be lowered.
+-- returns those: the heads of their lanes are to be lowered. The next is an urgent one, else the one that
+-- was to go first, however often it was put off since.
 create or replace function switchyard.end_turns(message_ids uuid[])
 returns uuid[]
 language plpgsql
@@ -34,7 +35,7 @@ begin
       select (
         select w.id from switchyard.messages w
         where w.sender_id = pair.sender_id and w.recipient = pair.recipient and w.waits_turn
-        order by w.due_at, w.accepted_no
+        order by (w.lane = 'urgent') desc, w.planned_send_at, w.accepted_no
         limit 1)
       from (
         select distinct m.sender_id, m.recipient
@@ -64,8 +65,21 @@ begin
 end;
 $$;
 
--- Lets the first urgent message that waits behind one whose outcome is unknown go on, and returns it:
--- it does not wait for a status that may never come. The head of its lane is to be lowered.
+-- Says which messages that hold the turn of their pair give it up to an urgent one: whose outcome is
+-- unknown, since a status may never come, and what a limit, a breaker or a pause has put back into the
+-- backlog, which waits its turn instead. What is under way is waited for.
+create or replace function switchyard.gives_way(message switchyard.messages)
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select message.holds_pair and (message.status = 'outcome_unknown'
+    or message.status = 'queued' and message.queue_entry_id is null and message.lane <> 'urgent')
+$$;
+
+-- Lets the first urgent message that waits behind one that gives way go on, and returns it. The head of
+-- its lane is to be lowered.
 create or replace function switchyard.yield_turns(message_ids uuid[])
 returns uuid[]
 language plpgsql
@@ -78,11 +92,11 @@ begin
     select (
       select w.id from switchyard.messages w
       where w.sender_id = h.sender_id and w.recipient = h.recipient
-        and w.waits_turn and w.share = 'urgent'
-      order by w.due_at, w.accepted_no
+        and w.waits_turn and w.lane = 'urgent'
+      order by w.planned_send_at, w.accepted_no
       limit 1)
     from switchyard.messages h
-    where h.id = any (message_ids) and h.status = 'outcome_unknown' and h.holds_pair
+    where h.id = any (message_ids) and switchyard.gives_way(h)
   );
   v_next := array_remove(v_next, null);
   if cardinality(v_next) = 0 then
@@ -90,9 +104,9 @@ begin
   end if;
 
   update switchyard.messages h
-  set holds_pair = false
+  set holds_pair = false, waits_turn = h.status = 'queued'
   from switchyard.messages n
-  where h.id = any (message_ids) and h.status = 'outcome_unknown' and h.holds_pair
+  where h.id = any (message_ids) and switchyard.gives_way(h)
     and n.id = any (v_next) and n.sender_id = h.sender_id and n.recipient = h.recipient;
   update switchyard.messages n
   set waits_turn = false, holds_pair = true
@@ -102,9 +116,9 @@ end;
 $$;
 
 -- Marks those of the due messages that another message of their pair is before, and returns the rest in
--- the order in which they are due. An urgent message does not wait for one whose outcome is unknown:
--- that one gives up its turn. The lock on the holders of a pair lets no turn get lost: a settle that is
--- under way is waited for and its result seen, a later one sees who waits.
+-- the order in which they are due, an urgent one before all of its pair that are not under way. The lock
+-- on the holders of a pair lets no turn get lost: a settle that is under way is waited for and its result
+-- seen, a later one sees who waits.
 create or replace function switchyard.take_turns(due_ids uuid[])
 returns uuid[]
 language plpgsql
@@ -132,8 +146,8 @@ begin
     for no key update;
 
     update switchyard.messages h
-    set holds_pair = false
-    where h.holds_pair and h.status = 'outcome_unknown'
+    set holds_pair = false, waits_turn = h.status = 'queued'
+    where h.id = any (v_holders) and switchyard.gives_way(h)
       and (h.sender_id, h.recipient) in (
         select m.sender_id, m.recipient from switchyard.messages m
         where m.id = any (due_ids) and m.share = 'urgent');
@@ -143,13 +157,13 @@ begin
     select m.id, m.holds_pair, m.share, m.due_at, m.accepted_no,
       row_number() over (
         partition by m.sender_id, m.recipient
-        order by m.holds_pair desc, m.due_at, m.accepted_no) as turn,
+        order by m.holds_pair desc, m.share = 'urgent' desc, m.due_at, m.accepted_no) as turn,
       exists (
         select from switchyard.messages h
         where h.sender_id = m.sender_id and h.recipient = m.recipient and h.holds_pair
           and h.id <> m.id) as is_behind
     from switchyard.messages m
-    where m.id = any (due_ids)
+    where m.id = any (due_ids) and not m.waits_turn
   ), behind as (
     update switchyard.messages m
     set waits_turn = true
@@ -164,8 +178,9 @@ begin
 end;
 $$;
 
--- Holds senders back: for so long nothing of them is read. A longer hold wins, and null ends it. The
--- time is counted on the clock of the database, whatever that of the worker says.
+-- Holds senders back: for so long nothing of them is read, and then few at a time until one message was
+-- accepted. A longer hold wins, and null ends it. The time is counted on the clock of the database,
+-- whatever that of the worker says.
 create or replace function switchyard_api.hold_senders(
   sender_ids jsonb, for_ms bigint, at timestamptz default clock_timestamp()
 )
@@ -178,6 +193,17 @@ as $$
   set held_until = case when for_ms is not null
     then greatest(s.held_until, hold_senders.at + for_ms * interval '1 millisecond') end
   where s.id in (select value::uuid from jsonb_array_elements_text(sender_ids));
+$$;
+
+-- Lets senders whose hold is over and whose messages are accepted again go on as if nothing had been.
+create or replace function switchyard.prove_senders(sender_ids uuid[], at timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  update switchyard.senders s
+  set held_until = null
+  where s.id = any (sender_ids) and s.held_until <= prove_senders.at;
 $$;
 
 -- Halves the rate of senders that Meta calls too fast, once for all the answers of a few seconds.

@@ -68,10 +68,10 @@ begin
     from reported r
     join switchyard.messages was on was.id = r.message_id
     where m.id = r.message_id
-    returning m.id, m.queue_entry_id, m.holds_pair, was.status as old_status, m.status
+    returning m.id, m.queue_entry_id, m.holds_pair, m.waits_turn, was.status as old_status, m.status
   )
   -- While a worker has it, the turn ends when that worker settles.
-  select array_agg(id) filter (where holds_pair and queue_entry_id is null),
+  select array_agg(id) filter (where (holds_pair or waits_turn) and queue_entry_id is null),
     array_agg(id) filter (where status <> old_status),
     array_agg(switchyard.status_rank(old_status)) filter (where status <> old_status)
   into v_passed, v_moved, v_ranks
@@ -167,6 +167,7 @@ declare
   v_unknown uuid[];
   v_ended uuid[];
   v_too_fast uuid[];
+  v_proven uuid[];
   v_forward uuid[];
 begin
   -- The list says which statuses are final, of rank 2 and more: a call would cost as much as the update.
@@ -215,8 +216,9 @@ begin
     array_agg(id) filter (where refused_version is not null),
     array_agg(id) filter (where status = 'outcome_unknown'),
     array_agg(id) filter (where status not in ('queued', 'sending', 'outcome_unknown')),
-    array_agg(distinct sender_id) filter (where throttled)
-  into v_queued, v_rejected, v_refused, v_unknown, v_ended, v_too_fast
+    array_agg(distinct sender_id) filter (where throttled),
+    array_agg(distinct sender_id) filter (where outcome = 'accepted')
+  into v_queued, v_rejected, v_refused, v_unknown, v_ended, v_too_fast, v_proven
   from moved;
 
   perform switchyard.give_up_rejected(outcomes, v_rejected, record_outcomes.at)
@@ -226,8 +228,11 @@ begin
   v_ended := v_ended || v_rejected;
   v_forward := v_queued
     || case when v_ended is not null then switchyard.end_turns(v_ended) end
-    || case when v_unknown is not null then switchyard.yield_turns(v_unknown) end;
+    || case when v_unknown || v_queued is not null
+      then switchyard.yield_turns(v_unknown || v_queued) end;
   perform switchyard.lower_heads(v_forward) where v_forward is not null;
+  perform switchyard.close_lanes(v_queued) where v_queued is not null;
+  perform switchyard.prove_senders(v_proven, record_outcomes.at) where v_proven is not null;
   perform switchyard.slow_down_senders(v_too_fast, record_outcomes.at) where v_too_fast is not null;
   perform switchyard.pause_refused(outcomes, v_refused, record_outcomes.at)
   where v_refused is not null;

@@ -4,7 +4,8 @@
 
 -- Finds the lanes that have something due, the urgent ones first and then whoever was claimed from
 -- longest ago: however old the backlogs of others are, a newcomer waits for one round of them at most.
--- Paused and held senders and suspended tenants are passed over without reading one of their messages.
+-- Paused and held senders, suspended tenants and whoever would only be put off by a limit are passed over
+-- without reading one of their messages.
 create or replace function switchyard.find_due_lanes(at timestamptz, most integer)
 returns switchyard.sender_lanes[]
 language sql
@@ -15,7 +16,7 @@ as $$
     select l from switchyard.sender_lanes l
     join switchyard.senders s on s.id = l.sender_id
     join switchyard.tenants t on t.id = s.tenant_id
-    where l.head_due_at <= find_due_lanes.at
+    where l.head_due_at <= find_due_lanes.at and l.closed_until <= find_due_lanes.at
       and s.status = 'active' and coalesce(s.held_until, '-infinity') <= find_due_lanes.at
       and t.status = 'active'
     order by l.share = 'urgent' desc, l.served_at, l.head_due_at
@@ -56,7 +57,8 @@ $$;
 
 -- Takes what is due in these lanes, an equal part of most from each and of all the first before the
 -- second of any, so that nobody's backlog stands before another's, and of each pair the first only: the
--- others wait their turn and cost nothing meanwhile. What has expired ends here. The rest is ready, in
+-- others wait their turn and cost nothing meanwhile. Of a sender whose hold is over a few are enough to
+-- find out whether it may go on. What has expired ends here. The rest is ready, in
 -- the order in which it is to go.
 create or replace function switchyard.take_due(
   lanes switchyard.sender_lanes[], most integer, at timestamptz, out ready uuid[], out expired uuid[]
@@ -76,14 +78,16 @@ begin
     select due.id, due.expires_at, lane.nth,
       row_number() over (partition by lane.nth order by due.due_at, due.accepted_no) as place
     from unnest(lanes) with ordinality as lane (
-      sender_id, share, next_slot_at, head_due_at, appended, served_at, nth)
+      sender_id, share, next_slot_at, head_due_at, appended, served_at, closed_until, nth)
+    join switchyard.senders s on s.id = lane.sender_id
     cross join lateral (
       select m.id, m.expires_at, m.due_at, m.accepted_no from switchyard.messages m
       where m.sender_id = lane.sender_id and m.share = lane.share
         and m.status = 'queued' and m.queue_entry_id is null and not m.waits_turn
         and m.due_at <= take_due.at
       order by m.due_at, m.accepted_no
-      limit ceil(most::numeric / cardinality(lanes))
+      limit least(
+        ceil(most::numeric / cardinality(lanes)), case when s.held_until is not null then 5 end)
       for no key update skip locked
     ) due
   ) taken;
@@ -131,7 +135,7 @@ as $$
         and m.due_at <= count_due.at
       limit most
     ) due
-    where l.head_due_at <= count_due.at
+    where l.head_due_at <= count_due.at and l.closed_until <= count_due.at
       and s.status = 'active' and coalesce(s.held_until, '-infinity') <= count_due.at
       and t.status = 'active'
     limit most
@@ -293,7 +297,7 @@ stable
 security definer
 set search_path = ''
 as $$
-  select min(greatest(l.head_due_at, s.held_until))
+  select min(greatest(l.head_due_at, l.closed_until, s.held_until))
   from switchyard.sender_lanes l
   join switchyard.senders s on s.id = l.sender_id
   join switchyard.tenants t on t.id = s.tenant_id

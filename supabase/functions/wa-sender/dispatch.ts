@@ -9,6 +9,8 @@ import type { Breakers } from "../_shared/resilience/breakers.ts";
 import type { FairPool } from "../_shared/resilience/fair_pool.ts";
 import type { SendOutcome } from "../_shared/whatsapp/send_outcome.ts";
 import type { Settler } from "./settler.ts";
+import { createHolds } from "./holds.ts";
+import type { Holds } from "./holds.ts";
 import { deferral, settlementOf } from "./settlement.ts";
 
 export interface DispatchDeps {
@@ -40,8 +42,7 @@ interface Ready {
 
 /** What the calls of a claim have shown, for those that come after them. */
 interface Found {
-  /** Until when a breaker holds a sender back. */
-  holds: Map<string, number>;
+  holds: Holds;
   /** Which version of a sender's credential was refused. */
   refused: Map<string, number>;
 }
@@ -67,7 +68,7 @@ export async function dispatch(
   at: Dispatching,
 ): Promise<void> {
   const preparing = prepare(deps, claimed);
-  const found: Found = { holds: new Map(), refused: new Map() };
+  const found: Found = { holds: createHolds(deps), refused: new Map() };
   // In the pool from the beginning: who claims next sees that these wait.
   const all = await Promise.allSettled(
     claimed.map(async (message, i) => {
@@ -84,7 +85,7 @@ export async function dispatch(
     }),
   );
   const { gate } = await preparing;
-  await Promise.all([gate.close(), ...holdSenders(deps, found.holds)]);
+  await Promise.all([gate.close(), found.holds.written()]);
   const failed = all.find((it) => it.status === "rejected");
   if (failed) throw failed.reason;
 }
@@ -155,7 +156,7 @@ async function attempt(
   }
   const entry = gate.enter(scopes);
   if (!entry.allowed) {
-    noteHold(holds, message, entry);
+    if (stopsSender(entry)) holds.note(message.senderId, entry.retryAtMs);
     return defer(`breaker:${entry.scope}`, entry.retryAtMs);
   }
   const outcome = await call(deps, message, credential.accessToken);
@@ -181,16 +182,6 @@ async function call(
 }
 
 // What stops a sender as a whole stops its backlog; what is being probed is decided in a moment.
-function noteHold(
-  holds: Map<string, number>,
-  { senderId }: ClaimedMessage,
-  entry: Extract<Entry, { allowed: false }>,
-): void {
-  if (entry.scope.startsWith("template:") || entry.reason === "probing") return;
-  holds.set(senderId, Math.max(holds.get(senderId) ?? 0, entry.retryAtMs));
-}
-
-function holdSenders({ queue, now }: DispatchDeps, holds: Map<string, number>): Promise<void>[] {
-  const byMoment = Map.groupBy(holds.keys(), (senderId) => holds.get(senderId)!);
-  return [...byMoment].map(([untilMs, senderIds]) => queue.hold(senderIds, untilMs - now()));
+function stopsSender({ scope, reason }: Extract<Entry, { allowed: false }>): boolean {
+  return !scope.startsWith("template:") && reason !== "probing";
 }
