@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import type { JSONValue } from "postgres";
-import { fingerprintFields } from "../../supabase/functions/_shared/wallet/idempotency_key.ts";
+import { digestRequest } from "../../supabase/functions/_shared/canonical_json.ts";
 import { createDatabase, type Sql } from "../support/database.ts";
 import { connectFunctions, createTenant, walletOf, type WalletOutcome } from "../support/wallet.ts";
 import { assertBooksHold } from "../support/wallet_books.ts";
@@ -24,11 +24,11 @@ interface Asked {
 
 /** Asks for many holds at once, as the Edge Function does. */
 async function placeMany(sql: Sql, tenantId: string, asked: Asked[]): Promise<WalletOutcome[]> {
-  const holds = await Promise.all(asked.map(async ({ key, ...request }, index) => {
+  const holds = asked.map(({ key, ...request }, index) => {
     const fields: Record<string, JSONValue> = { currency: "USD", expires_at: null, ...request };
     fields.amount_micros = String(request.amount_micros);
-    return { index, key, ...await fingerprintFields(fields), ...fields };
-  }));
+    return { index, key, ...digestRequest(fields), ...fields };
+  });
   const rows = await sql<{ index: number; answer: WalletOutcome }[]>`
     select * from switchyard_api.place_wallet_holds(${tenantId}, ${sql.json(holds)}, '{}')
     order by index`;

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { fingerprintFields } from "../../supabase/functions/_shared/wallet/idempotency_key.ts";
+import { digestRequest } from "../../supabase/functions/_shared/canonical_json.ts";
 import { createDatabase } from "../support/database.ts";
 import { connectFunctions, createTenant, walletOf } from "../support/wallet.ts";
 import { assertBooksHold } from "../support/wallet_books.ts";
@@ -86,7 +86,7 @@ Deno.test("a hold that was placed in a batch tells its own answer for ever, one 
     currency: "USD",
     expires_at: "2099-01-01T00:00:00+00:00",
   };
-  const holds = [{ index: 0, key, ...await fingerprintFields(request), ...request }];
+  const holds = [{ index: 0, key, ...digestRequest(request), ...request }];
   const [row] = await sql!`
     select answer from switchyard_api.place_wallet_holds(
       ${wallet.tenantId}, ${sql!.json(holds)}, '{}')`;

@@ -1,5 +1,5 @@
 import { strict as assert } from "node:assert";
-import { fingerprintFields } from "../../supabase/functions/_shared/wallet/idempotency_key.ts";
+import { digestRequest } from "../../supabase/functions/_shared/canonical_json.ts";
 import { createDatabase, type Sql } from "../support/database.ts";
 import { connectFunctions, createTenant, walletOf } from "../support/wallet.ts";
 import { assertBooksHold } from "../support/wallet_books.ts";
@@ -18,7 +18,7 @@ async function setup({ connections = 1 } = {}) {
       amount_micros: String(amount),
       currency: "USD",
     }));
-    const idempotency = { key, ...await fingerprintFields({ transfers }) };
+    const idempotency = { key, ...digestRequest({ transfers }) };
     const [row] = await sql`
       select switchyard_api.transfer_linked_funds(${wallet.tenantId}, ${sql.json(transfers)},
         ${sql.json(idempotency)}, '{}') as returned`;

@@ -1,5 +1,5 @@
 import type { JSONValue } from "postgres";
-import { fingerprintFields } from "../../supabase/functions/_shared/wallet/idempotency_key.ts";
+import { digestRequest } from "../../supabase/functions/_shared/canonical_json.ts";
 import type { Sql, TestDatabase } from "./database.ts";
 
 /** What a function of the wallet returned. */
@@ -66,7 +66,7 @@ export function walletOf(sql: Sql, tenantId: string): TenantWallet {
     key: string = crypto.randomUUID(),
     at?: string,
   ): Promise<WalletOutcome> {
-    const idempotency = sql.json({ key, ...await fingerprintFields(request) });
+    const idempotency = sql.json({ key, ...digestRequest(request) });
     const [row] = await sql<{ returned: WalletOutcome }[]>`
       select ${sql(`switchyard_api.${name}`)}(
         ${tenantId}, ${sql.json(request)}, ${idempotency}, ${actor}${at ? sql`, ${at}` : sql``}

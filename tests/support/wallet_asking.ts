@@ -1,5 +1,5 @@
 import type { JSONValue } from "postgres";
-import { fingerprintFields } from "../../supabase/functions/_shared/wallet/idempotency_key.ts";
+import { digestRequest } from "../../supabase/functions/_shared/canonical_json.ts";
 import type { Sql } from "./database.ts";
 import { walletOf, type WalletOutcome } from "./wallet.ts";
 import type { WalletModel } from "./wallet_model.ts";
@@ -155,7 +155,7 @@ async function link(
     amount_micros: String(leg.amount),
     currency: "USD",
   }));
-  const idempotency = { key, ...await fingerprintFields({ transfers }) };
+  const idempotency = { key, ...digestRequest({ transfers }) };
   const [row] = await sql<{ returned: WalletOutcome }[]>`
     select switchyard_api.transfer_linked_funds(${scene.tenantId}, ${sql.json(transfers)},
       ${sql.json(idempotency)}, '{}') as returned`;
@@ -168,15 +168,15 @@ async function placeMany(
   key: string,
   wanted: { account: number; amount: number; minutes: number | null }[],
 ): Promise<Answer> {
-  const holds = await Promise.all(wanted.map(async ({ account, amount, minutes }, index) => {
+  const holds = wanted.map(({ account, amount, minutes }, index) => {
     const hold: Record<string, JSONValue> = {
       account_id: scene.accounts[account]!,
       amount_micros: String(amount),
       currency: "USD",
       expires_at: minutes === null ? null : timeOf(scene, scene.minutes + minutes),
     };
-    return { index, key: `${key} ${index}`, ...hold, ...await fingerprintFields(hold) };
-  }));
+    return { index, key: `${key} ${index}`, ...hold, ...digestRequest(hold) };
+  });
   const rows = await sql<{ answer: WalletOutcome }[]>`
     select answer from switchyard_api.place_wallet_holds(${scene.tenantId},
       ${sql.json(holds)}, '{}', ${timeOf(scene, scene.minutes)}) order by index`;

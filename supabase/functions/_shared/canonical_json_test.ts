@@ -1,4 +1,5 @@
 import { strict as assert } from "node:assert";
+import fc from "fast-check";
 import { canonicalJson, digestRequest } from "./canonical_json.ts";
 
 const cases: [label: string, value: unknown, expected: string][] = [
@@ -37,3 +38,32 @@ Deno.test("digestRequest is SHA-256 of the canonical text", () => {
   assert.equal(fingerprint, "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862");
   assert.equal(field_digests.a, "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b");
 });
+
+Deno.test("digestRequest does not depend on the order of fields", () => {
+  const one = digestRequest({ amount: 1, nested: { a: 1, b: [{ c: 1, d: 2 }] } });
+  const other = digestRequest({ nested: { b: [{ d: 2, c: 1 }], a: 1 }, amount: 1 });
+  assert.deepEqual(other, one);
+});
+
+Deno.test("digestRequest tells any two different requests apart, and their fields", () => {
+  const fields = fc.dictionary(fc.constantFrom("amount", "currency", "name"), fc.jsonValue());
+  fc.assert(fc.property(fields, fields, (a, b) => {
+    const [one, other] = [digestRequest(a), digestRequest(b)];
+    const same = sorted(a) === sorted(b);
+    assert.equal(one.fingerprint === other.fingerprint, same);
+    const differ = Object.keys({ ...a, ...b }).some((name) =>
+      one.field_digests[name] !== other.field_digests[name]
+    );
+    assert.equal(differ, !same);
+  }));
+});
+
+function sorted(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_name, part) =>
+      typeof part === "object" && part !== null && !Array.isArray(part)
+        ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1))
+        : part,
+  );
+}

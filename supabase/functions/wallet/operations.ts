@@ -1,6 +1,6 @@
 import type * as z from "zod";
+import type { RequestDigest } from "../_shared/canonical_json.ts";
 import type { CallRpc } from "../_shared/database.ts";
-import type { Fingerprint } from "../_shared/wallet/idempotency_key.ts";
 import { microsToMinorFloor, minorToMicros } from "../_shared/wallet/money.ts";
 import {
   parseLinkedTransfer,
@@ -22,7 +22,7 @@ import type { AccountRequest, LinkedRequest, TopUpRequest, TransferRequest } fro
 export interface Mandate {
   tenant_id: string;
   actor: { kind: string; id?: string };
-  idempotency: Fingerprint & { key: string };
+  idempotency: RequestDigest & { key: string };
 }
 
 type Fields = Record<string, unknown>;

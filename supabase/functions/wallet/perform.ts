@@ -1,11 +1,12 @@
 import type * as z from "zod";
+import { digestRequest } from "../_shared/canonical_json.ts";
 import type { CallRpc } from "../_shared/database.ts";
 import { readJson } from "../_shared/http/body.ts";
 import type { ReadJson } from "../_shared/http/body.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
-import { fingerprintFields, readIdempotencyKey } from "../_shared/wallet/idempotency_key.ts";
 import type { Outcome } from "../_shared/wallet/outcomes.ts";
 import * as answers from "./answers.ts";
+import { readIdempotencyKey } from "./idempotency_key.ts";
 import type { Mandate, Operation } from "./operations.ts";
 import { parseRequest } from "./requests.ts";
 
@@ -35,7 +36,7 @@ export async function perform<
   { tenantId, actor, log, countKeyError }: Admission,
   target: T,
 ): Promise<Response> {
-  const key = readIdempotencyKey(request.headers.get("idempotency-key"));
+  const key = readIdempotencyKey(request);
   if (!key.ok) {
     log.info("idempotency.error", { operation: operation.name, outcome: key.error });
     countKeyError();
@@ -47,7 +48,7 @@ export async function perform<
   if (!parsed.ok) return answers.refuseRequest(parsed.errors);
 
   const asked = { ...target, ...parsed.value };
-  const idempotency = { key: key.key, ...await fingerprintFields(asked) };
+  const idempotency = { key: key.key, ...digestRequest(asked) };
   const mandate = { tenant_id: tenantId, actor, idempotency };
   const outcome = await operation.run(call, asked, mandate);
   logKey(log, operation.name, key.key, outcome.outcome);

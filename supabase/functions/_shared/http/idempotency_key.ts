@@ -4,16 +4,19 @@ export type ReadKey = { ok: true; key: string } | { ok: false; response: Respons
 
 const MAX_CHARACTERS = 255;
 
-/**
- * The Idempotency-Key of a request, 1 to 255 visible ASCII characters, bare or quoted; null when
- * there is none.
- */
+/** What a request names as its key, bare or quoted as the IETF draft has it; null when it names none. */
+export function namedIdempotencyKey(request: Request): string | null {
+  const header = request.headers.get("idempotency-key");
+  if (header === null || header === "") return null;
+  return /^"(.*)"$/.exec(header)?.[1] ?? header;
+}
+
+/** The Idempotency-Key of a request, 1 to 255 visible ASCII characters; null when there is none. */
 export function readIdempotencyKey(
   request: Request,
 ): { ok: true; key: string | null } | { ok: false; response: Response } {
-  const header = request.headers.get("idempotency-key");
-  if (header === null || header === "") return { ok: true, key: null };
-  const key = /^"(.*)"$/.exec(header)?.[1] ?? header;
+  const key = namedIdempotencyKey(request);
+  if (key === null) return { ok: true, key };
   if (/^[\x21-\x7e]+$/.test(key) && key.length <= MAX_CHARACTERS) return { ok: true, key };
   const detail = `Idempotency-Key must be 1 to ${MAX_CHARACTERS} visible ASCII characters.`;
   return { ok: false, response: problem(400, "invalid_idempotency_key", detail) };
