@@ -60,7 +60,17 @@ Deno.test("a body is never divided, and a batch holds 2,000 events unless one bo
   const { store, calls } = setup(() => {});
   const sizes = [1, 1_000, 1_000, 1, 2_500, 1];
   await Promise.all(sizes.map((size) => store(numbered(size), 0)));
-  assert.deepEqual(calls.map((call) => call.length), [1, 2_000, 1, 2_500, 1]);
+  assert.deepEqual(calls.map((call) => call.length), [1, 1_000, 1_001, 2_500, 1]);
+});
+
+Deno.test("a hundred events that wait are stored beside what is in flight, and fewer are not", async () => {
+  const release = Promise.withResolvers<void>();
+  const { store, calls } = setup(() => release.promise);
+  const answers = [1, 99, 1, 200].map((size) => store(numbered(size), 0));
+  assert.deepEqual(calls.map((call) => call.length), [1, 100]);
+  release.resolve();
+  await Promise.all(answers);
+  assert.deepEqual(calls.map((call) => call.length), [1, 100, 200]);
 });
 
 Deno.test("a body of few events weighs by its size", async () => {
@@ -72,13 +82,13 @@ Deno.test("a body of few events weighs by its size", async () => {
   assert.deepEqual(calls.map(idsOf), [["a"], ["b"], ["c"]]);
 });
 
-Deno.test("what does not fit behind the store in flight is refused as overloaded", async () => {
+Deno.test("what does not fit behind the stores in flight is refused as overloaded", async () => {
   const { store, calls } = setup(() => {});
   const large = 3 * 1024 * 1024;
-  const answers = await Promise.all(Array.from({ length: 13 }, () => store(events("a"), large)));
-  assert.deepEqual(answers.filter((answer) => answer === "stored").length, 11);
-  assert.deepEqual(answers.slice(11), ["overloaded", "overloaded"]);
-  assert.equal(calls.length, 11);
+  const answers = await Promise.all(Array.from({ length: 14 }, () => store(events("a"), large)));
+  assert.deepEqual(answers.filter((answer) => answer === "stored").length, 12);
+  assert.deepEqual(answers.slice(12), ["overloaded", "overloaded"]);
+  assert.equal(calls.length, 12);
 });
 
 Deno.test("what is quarantined is warned of, once a store", async () => {

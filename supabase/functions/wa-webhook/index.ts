@@ -5,9 +5,8 @@ import { runtime } from "../_shared/runtime.ts";
 import { createLog } from "../_shared/telemetry/log.ts";
 import { createSignatureVerifier } from "../_shared/whatsapp/signature.ts";
 import { createEventStore } from "./event_store.ts";
-import { createQuietLog } from "./quiet_log.ts";
 import { createRefusalReport } from "./refusals.ts";
-import { createHandler } from "./webhook.ts";
+import { createHandler, isStored } from "./webhook.ts";
 
 const REFUSALS_LOGGED_EVERY_MS = 10_000;
 
@@ -33,4 +32,4 @@ const handler = createHandler({
   reportRefusal: createRefusalReport({ intervalMs: REFUSALS_LOGGED_EVERY_MS, now }),
 });
 
-export default { fetch: serve("wa-webhook", handler, { log: createQuietLog(log), now }) };
+export default { fetch: serve("wa-webhook", handler, { log, now, isQuiet: isStored }) };

@@ -10,7 +10,7 @@ import {
   toBody,
 } from "../_shared/whatsapp/webhook_examples.ts";
 import type { StoreAnswer } from "./event_store.ts";
-import { createHandler } from "./webhook.ts";
+import { createHandler, isStored } from "./webhook.ts";
 
 const appSecret = "current-app-secret";
 const verifyToken = "a-long-verify-token";
@@ -190,5 +190,20 @@ for (const method of ["PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"]) {
     assert.equal(response.status, 405);
     assert.equal(response.headers.get("allow"), "GET, POST");
     assert.equal(response.headers.get("access-control-allow-origin"), null);
+  });
+}
+
+for (
+  const [method, status, expected] of [
+    ["POST", 200, true],
+    ["POST", 401, false],
+    ["POST", 503, false],
+    ["GET", 200, false],
+  ] as const
+) {
+  const rule = expected ? "leaves the log to the line of its commit" : "has its line in the log";
+  Deno.test(`an answer ${status} to ${method} ${rule}`, () => {
+    const request = new Request("http://localhost/wa-webhook", { method });
+    assert.equal(isStored(request, new Response(null, { status })), expected);
   });
 }

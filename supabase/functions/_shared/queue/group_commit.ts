@@ -22,6 +22,8 @@ export interface GroupCommitOptions<Item, Answer> {
   maxWaiting: number;
   /** Default: every item weighs 1. */
   weigh?: (item: Item) => number;
+  /** Also sends what waits beside batches in flight, once it weighs enough; default: never. */
+  beside?: { maxInFlight: number; minWeight: number };
 }
 
 interface Waiting<Item, Answer> {
@@ -32,18 +34,20 @@ interface Waiting<Item, Answer> {
 }
 
 /**
- * Coalesces concurrent submits: one batch is in flight at a time, the first of an idle group goes
- * at once, and what arrives meanwhile goes together when that batch returns.
+ * Coalesces concurrent submits: the first of an idle group goes at once, and what arrives while it
+ * is in flight goes together when that returns, or beside it where the options let it.
  */
 export function createGroupCommit<Item, Answer>(
   options: GroupCommitOptions<Item, Answer>,
 ): GroupCommit<Item, Answer> {
-  const { commit, maxBatch, maxWaiting, weigh = () => 1 } = options;
+  const { commit, maxBatch, maxWaiting, weigh = () => 1, beside } = options;
+  const { maxInFlight, minWeight } = beside ?? { maxInFlight: 1, minWeight: maxBatch };
   if (!(maxBatch >= 1)) throw new RangeError(`maxBatch must be at least 1: ${maxBatch}`);
   if (!(maxWaiting >= 0)) throw new RangeError(`maxWaiting must not be negative: ${maxWaiting}`);
+  if (!(maxInFlight >= 1)) throw new RangeError(`maxInFlight must be at least 1: ${maxInFlight}`);
   let queue: Waiting<Item, Answer>[] = [];
   let waitingWeight = 0;
-  let inFlight = false;
+  let inFlight = 0;
 
   function takeBatch(): Waiting<Item, Answer>[] {
     let count = 0;
@@ -58,29 +62,36 @@ export function createGroupCommit<Item, Answer>(
     return batch;
   }
 
-  async function drain(): Promise<void> {
-    inFlight = true;
-    while (queue.length > 0) {
-      const answerCallers = await settle(takeBatch(), commit);
-      // Before the callers go on: the last of them may ask whether the group is idle.
-      inFlight = queue.length > 0;
-      answerCallers();
-    }
+  const mayGo = () =>
+    queue.length > 0 &&
+    (inFlight === 0 || (inFlight < maxInFlight && waitingWeight >= minWeight));
+
+  function sendWaiting(): void {
+    while (mayGo()) void send(takeBatch());
+  }
+
+  async function send(batch: Waiting<Item, Answer>[]): Promise<void> {
+    inFlight += 1;
+    const answerCallers = await settle(batch, commit);
+    inFlight -= 1;
+    // Before the callers go on: the last of them may ask whether the group is idle.
+    sendWaiting();
+    answerCallers();
   }
 
   return {
     submit(item) {
       const weight = weigh(item);
-      if (inFlight && waitingWeight + weight > maxWaiting) {
+      if (inFlight > 0 && waitingWeight + weight > maxWaiting) {
         return Promise.reject(new GroupCommitFull(maxWaiting));
       }
       return new Promise((resolve, reject) => {
         queue.push({ item, weight, resolve, reject });
         waitingWeight += weight;
-        if (!inFlight) void drain();
+        sendWaiting();
       });
     },
-    isIdle: () => !inFlight,
+    isIdle: () => inFlight === 0,
   };
 }
 

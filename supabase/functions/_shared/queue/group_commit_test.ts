@@ -7,7 +7,13 @@ interface Call {
   fail: (reason: Error) => Promise<void>;
 }
 
-function setup(options: { maxBatch?: number; maxWaiting?: number } = {}) {
+interface Limits {
+  maxBatch?: number;
+  maxWaiting?: number;
+  beside?: { maxInFlight: number; minWeight: number };
+}
+
+function setup({ maxBatch = 10, maxWaiting = 10, beside }: Limits = {}) {
   const calls: Call[] = [];
   const commit = (items: string[]) =>
     new Promise<string[]>((resolve, reject) => {
@@ -19,9 +25,10 @@ function setup(options: { maxBatch?: number; maxWaiting?: number } = {}) {
     });
   const group = createGroupCommit<string, string>({
     commit,
-    maxBatch: options.maxBatch ?? 10,
-    maxWaiting: options.maxWaiting ?? 10,
+    maxBatch,
+    maxWaiting,
     weigh: (item) => item.length,
+    ...beside && { beside },
   });
   return { group, calls };
 }
@@ -60,6 +67,35 @@ Deno.test("group commit coalesces what arrives while a batch is in flight", asyn
   assert.equal(group.isIdle(), false);
   await calls[1]!.finish();
   assert.deepEqual(await Promise.all(answers), ["a!", "b!", "c!"]);
+});
+
+Deno.test("group commit sends beside a batch in flight once enough waits, and no more than it may", async () => {
+  const { group, calls } = setup({ beside: { maxInFlight: 2, minWeight: 3 } });
+  const answers = ["a", "b", "cc", "ddd", "e"].map((item) => group.submit(item));
+  const sent = () => calls.map(({ items }) => items);
+  assert.deepEqual(sent(), [["a"], ["b", "cc"]]);
+  await calls[1]!.finish();
+  assert.deepEqual(sent().slice(2), [["ddd", "e"]]);
+  const late = group.submit("f");
+  await calls[0]!.finish();
+  assert.equal(calls.length, 3, "too little waits to go beside another");
+  await calls[2]!.finish();
+  assert.deepEqual(sent().slice(3), [["f"]]);
+  await calls[3]!.finish();
+  assert.deepEqual(await Promise.all([...answers, late]), ["a!", "b!", "cc!", "ddd!", "e!", "f!"]);
+  assert.equal(group.isIdle(), true);
+});
+
+Deno.test("group commit fails the callers of one of two batches in flight alone", async () => {
+  const { group, calls } = setup({ beside: { maxInFlight: 2, minWeight: 1 } });
+  const first = group.submit("a");
+  const second = group.submit("b");
+  const refused = assert.rejects(second, /no database/);
+  await calls[1]!.fail(new Error("no database"));
+  await refused;
+  assert.equal(group.isIdle(), false);
+  await calls[0]!.finish();
+  assert.equal(await first, "a!");
 });
 
 Deno.test("group commit never puts more than maxBatch weight into one batch", async () => {
@@ -132,4 +168,9 @@ Deno.test("group commit refuses limits that can never work", () => {
   const commit = (items: string[]) => Promise.resolve(items);
   assert.throws(() => createGroupCommit({ commit, maxBatch: 0, maxWaiting: 1 }), RangeError);
   assert.throws(() => createGroupCommit({ commit, maxBatch: 1, maxWaiting: NaN }), RangeError);
+  const beside = { maxInFlight: 0, minWeight: 1 };
+  assert.throws(
+    () => createGroupCommit({ commit, maxBatch: 1, maxWaiting: 1, beside }),
+    RangeError,
+  );
 });

@@ -12,18 +12,19 @@ const ESCAPES =
 const LONG_OR_SCALED_NUMBER = /[:,[\s]-?(?:\d[\d.]{15}|\d[\d.]*e)/i;
 const NUMBERS_AND_QUOTES = /\\[^]|"|-?\d[\d.]*(?:e[+-]?\d+)?/gi;
 
+const decoder = new TextDecoder();
+
 /**
  * Parses JSON into what jsonb and every later JSON.parse keep: a number beyond 2^53 becomes a
  * string of its digits, NUL and half surrogate pairs become U+FFFD. Never throws.
  */
 export function parseWebhookText(bytes: Bytes): ParsedText {
-  const text = new TextDecoder().decode(bytes);
+  const text = decoder.decode(bytes);
+  const { nesting, hasEscapes, hasNumbers } = scan(text);
   try {
-    return {
-      ok: true,
-      value: JSON.parse(keepNumbers(keepEscapes(text))),
-      nesting: nestingOf(text),
-    };
+    const storable = hasEscapes ? keepEscapes(text) : text;
+    const exact = hasNumbers ? keepNumbers(storable) : storable;
+    return { ok: true, value: JSON.parse(exact), nesting };
   } catch {
     return { ok: false, text };
   }
@@ -53,19 +54,28 @@ const OPENING_BRACKET = 91;
 const CLOSING_BRACKET = 93;
 const OPENING_BRACE = 123;
 const CLOSING_BRACE = 125;
+const ZERO = 48;
+const NINE = 57;
 
-// Read by code: three times as quick as by character, and every webhook is read so.
-function nestingOf(text: string): number {
+// One pass over every webhook, by code: three times as quick as by character. What it does not find is
+// not looked for again.
+function scan(text: string) {
   let depth = 0;
-  let deepest = 0;
+  let nesting = 0;
   let inString = false;
+  let hasEscapes = false;
+  let hasNumbers = false;
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index);
     if (code === QUOTE) inString = !inString;
-    else if (inString) index += code === BACKSLASH ? 1 : 0;
-    else if (code === OPENING_BRACE || code === OPENING_BRACKET) {
-      deepest = Math.max(deepest, ++depth);
+    else if (inString) {
+      if (code !== BACKSLASH) continue;
+      hasEscapes = true;
+      index += 1;
+    } else if (code === OPENING_BRACE || code === OPENING_BRACKET) {
+      nesting = Math.max(nesting, ++depth);
     } else if (code === CLOSING_BRACE || code === CLOSING_BRACKET) depth--;
+    else if (code >= ZERO && code <= NINE) hasNumbers = true;
   }
-  return deepest;
+  return { nesting, hasEscapes, hasNumbers };
 }
