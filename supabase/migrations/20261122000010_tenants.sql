@@ -107,6 +107,26 @@ begin
 end;
 $$;
 
+-- Lists tenants by slug, from the one after after_slug on; with search, those that have it in their slug
+-- or name.
+create or replace function switchyard_api.list_tenants(
+  search text, after_slug text, page_limit integer
+)
+returns table (id uuid, slug text, name text, status text, created_at timestamptz)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select t.id, t.slug, t.name, t.status, t.created_at
+  from switchyard.tenants t
+  where t.slug > coalesce(list_tenants.after_slug, '')
+    and (list_tenants.search is null
+      or position(lower(list_tenants.search) in lower(t.slug || ' ' || t.name)) > 0)
+  order by t.slug
+  limit list_tenants.page_limit;
+$$;
+
 -- Says whether a tenant exists, for callers who may act for any tenant.
 create or replace function switchyard_api.resolve_tenant(wanted_tenant_id uuid)
 returns table (tenant_id uuid, tenant_status text)

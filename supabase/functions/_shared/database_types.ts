@@ -334,6 +334,16 @@ export type Database = {
           "waits_until": string;
         }[];
       };
+      "list_tenants": {
+        Args: { "after_slug": string; "page_limit": number; "search": string };
+        Returns: {
+          "created_at": string;
+          "id": string;
+          "name": string;
+          "slug": string;
+          "status": string;
+        }[];
+      };
       "list_wallet_findings": {
         Args: { "page_limit": number };
         Returns: {

@@ -26,7 +26,7 @@ import { compareMetaAnalytics } from "./meta_analytics.ts";
 import { listQuarantine, replayQuarantine } from "./quarantine.ts";
 import { importRateCard, listRates } from "./rate_cards.ts";
 import { setRealtime } from "./realtime.ts";
-import { addSender, createTenant, rotateCredential } from "./tenants.ts";
+import { addSender, createTenant, listTenants, rotateCredential } from "./tenants.ts";
 import { verifyWallet } from "./wallet.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -48,7 +48,10 @@ export function createHandler(deps: AdminDeps): Handler {
   const mayInTenant = (action: Action, perform: Perform): Route =>
     may(action, (command) => refuseOtherTenant(command) ?? perform(command));
 
-  route(router, "/tenants", { POST: may("run_platform", createTenant) });
+  route(router, "/tenants", {
+    GET: may("run_platform", listTenants),
+    POST: may("run_platform", createTenant),
+  });
   route(router, "/tenants/:id/senders", {
     GET: mayInTenant("read_settings", listSenders),
     POST: mayInTenant("change_settings", addSender),

@@ -37,6 +37,7 @@ const answers: Record<string, unknown> = {
   set_realtime: { outcome: "set" },
   resume_sender: { outcome: "resumed", causes: ["account_disabled"] },
   list_audit: [],
+  list_tenants: [],
 };
 
 function setup({ rpc = {}, ...world }: Parameters<typeof createTestAdmin>[0] = {}) {
@@ -65,6 +66,21 @@ Deno.test("POST tenants with a taken slug answers 409", async () => {
     pointers: ["/slug"],
   });
 });
+
+Deno.test("GET tenants searches and pages on by slug, and a short page is the last", async () => {
+  const tenants = [{ id: createdId, slug: "acme" }];
+  const { ask, calls } = setup({ rpc: { list_tenants: tenants } });
+  const full = await ask("GET", "/tenants?search=Ac&cursor=aa&limit=1");
+  assert.deepEqual(await full.json(), { tenants, next_cursor: "acme" });
+  assert.deepEqual(calls[0]?.args, { search: "Ac", after_slug: "aa", page_limit: 1 });
+  assert.equal((await (await ask("GET", "/tenants")).json()).next_cursor, null);
+});
+
+for (const query of ["search=", "cursor=A!", "limit=201"]) {
+  Deno.test(`GET tenants with ${query} answers 400`, async () => {
+    assert.equal((await problemOf(await setup().ask("GET", `/tenants?${query}`))).status, 400);
+  });
+}
 
 Deno.test("POST senders adds a number to the tenant", async () => {
   const { ask, calls } = setup();
@@ -155,6 +171,7 @@ const key = { name: "crm", role: "viewer" };
 const everybody: Role[] = ["owner", "admin", "operator", "viewer"];
 
 const routes: [method: string, path: string, body: unknown, roles: Role[]][] = [
+  ["GET", "/tenants", undefined, []],
   ["POST", "/tenants", { slug: "acme", name: "Acme" }, []],
   ["POST", `${tenantPath}/senders`, sender, ["owner", "admin"]],
   ["PUT", `${tenantPath}/senders/5/credential`, { access_token: "t" }, ["owner", "admin"]],

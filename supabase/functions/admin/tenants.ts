@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { text } from "../_shared/fields.ts";
-import { parseBody } from "../_shared/http/parse_body.ts";
+import { parseBody, parseQuery } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
 import { MAX_BODY_BYTES } from "./command.ts";
 import type { Command } from "./command.ts";
@@ -25,6 +25,14 @@ const senderBody = z.strictObject({
   }).optional(),
   throughput_per_second: z.int().min(1).max(1_000).optional(),
 });
+const MAX_PAGE = 200;
+const DEFAULT_PAGE = 50;
+const page = z.object({
+  search: text(200).optional(),
+  cursor: z.string().regex(DNS_LABEL, "must be the next_cursor of a page").optional(),
+  limit: z.string().regex(/^\d{1,9}$/, "must be a number").transform(Number)
+    .pipe(z.int().min(1).max(MAX_PAGE)).optional(),
+});
 const credentialBody = z.strictObject({ access_token: accessToken });
 
 const tenantOutcome = z.discriminatedUnion("outcome", [
@@ -40,6 +48,16 @@ const rotationOutcome = z.discriminatedUnion("outcome", [
   z.object({ outcome: z.literal("rotated"), credential_version: z.int() }),
   z.object({ outcome: z.literal("sender_not_found") }),
 ]);
+
+/** A page of the tenants by slug; `search` is looked for in slugs and names. */
+export async function listTenants({ call, request }: Command): Promise<Response> {
+  const parsed = parseQuery(page, request);
+  if (!parsed.ok) return parsed.response;
+  const { search = null, cursor = null, limit = DEFAULT_PAGE } = parsed.value;
+  const tenants = await call("list_tenants", { search, after_slug: cursor, page_limit: limit });
+  const isFull = tenants.length === limit;
+  return Response.json({ tenants, next_cursor: isFull ? tenants.at(-1)?.slug : null });
+}
 
 /** Makes a tenant; its slug is its own for ever. */
 export async function createTenant({ call, request, actor }: Command): Promise<Response> {
