@@ -42,6 +42,8 @@ create table if not exists switchyard.media_files (
 );
 create index if not exists media_files_due on switchyard.media_files (due_at)
   where state in ('pending', 'expired');
+create index if not exists media_files_failed on switchyard.media_files (id)
+  where state in ('gone', 'failed');
 create index if not exists media_files_in_age on switchyard.media_files (tenant_id, created_at);
 create index if not exists media_files_without_message on switchyard.media_files (id)
   where conversation_event_id is null and state <> 'expired';

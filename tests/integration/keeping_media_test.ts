@@ -61,6 +61,12 @@ async function settle(sql: Sql, claims: Claim[], outcome: Record<string, unknown
   return rows.map(({ settled }) => settled);
 }
 
+async function countFailed(sql: Sql): Promise<number> {
+  const [row] = await sql`
+    select (switchyard_api.health_snapshot() ->> 'media_failed')::integer as failed`;
+  return row!.failed;
+}
+
 const tick = (sql: Sql, at: Date) => sql`select switchyard.media_tick(${at})`;
 
 function files(sql: Sql) {
@@ -153,7 +159,7 @@ Deno.test("only the last attempt says what came of a file, and only once", async
   assert.deepEqual(await claim(sql, later(DAY_MS)), []);
 });
 
-Deno.test("a file that ends whoever takes it is given up after twenty attempts", async () => {
+Deno.test("a file that ends whoever takes it is given up after twenty attempts, and health counts it", async () => {
   await using stage = await setUp();
   const { sql, tenancy, receiveMessage } = stage;
   await setMedia(sql, tenancy, "all");
@@ -161,9 +167,22 @@ Deno.test("a file that ends whoever takes it is given up after twenty attempts",
   for (let n = 0; n < 20; n++) {
     assert.equal((await claim(sql, later(n * 300_000))).length, 1);
   }
+  assert.equal(await countFailed(sql), 0);
   assert.deepEqual(await claim(sql, later(20 * 300_000)), []);
   const [row] = await files(sql);
   assert.deepEqual([row!.state, row!.reason], ["failed", "abandoned"]);
+  assert.equal(await countFailed(sql), 1);
+});
+
+Deno.test("health counts files that Meta has no longer, and none that is stored or waits", async () => {
+  await using stage = await setUp();
+  const { sql, tenancy, receiveMessage } = stage;
+  await setMedia(sql, tenancy, "all");
+  for (let n = 0; n < 3; n++) await receiveMessage(tenancy, picture);
+  const [gone, stored] = await claim(sql, later(0), 2);
+  await settle(sql, [gone!], { outcome: "gone", reason: "not_found" }, later(0));
+  await settle(sql, [stored!], STORED, later(0));
+  assert.equal(await countFailed(sql), 1);
 });
 
 Deno.test("a stored file is found by its tenant alone", async () => {

@@ -45,6 +45,27 @@ async function countStates(sql: Sql): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
 }
 
+Deno.test("health alarms of what was quarantined for a day or until it is replayed, not of Meta's test", () =>
+  withDatabase(async ({ sql }) => {
+    const tenancy = await createTenancy(sql);
+    const told = async (hoursLater: number) => {
+      const at = new Date(Date.now() + hoursLater * 3_600_000);
+      const [row] = await sql`select switchyard_api.health_snapshot(${at}) as told`;
+      return [row!.told.quarantined, row!.told.quarantined_lately];
+    };
+    await store(sql, [anEvent(tenancy, { kind: "unknown", reason: "dashboard_test" })]);
+    assert.deepEqual(await told(0), [1, 0]);
+    await store(sql, [
+      anEvent(stranger, { kind: "message", payload: { message: { from: "15550200001" } } }),
+      anUnknownStatus(tenancy, "handed_over"),
+    ]);
+    assert.deepEqual(await told(0), [3, 2]);
+    assert.deepEqual(await told(23), [3, 2]);
+    assert.deepEqual(await told(25), [3, 0]);
+    await addSender(sql, tenancy);
+    assert.deepEqual(await told(0), [2, 1]);
+  }));
+
 Deno.test("a number that becomes a sender gets what came before it, once and nobody else's", () =>
   withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);

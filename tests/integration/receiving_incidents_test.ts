@@ -242,8 +242,8 @@ incident(
       lines.filter(({ level }) => level === "WARN").map(({ event, events }) => [event, events]),
       [["events.quarantined", 1]],
     );
-    const snapshot = await api.callRpc("health_snapshot", {}) as { quarantined: number };
-    assert.equal(snapshot.quarantined, 1);
+    const snapshot = await api.callRpc("health_snapshot", {}) as Record<string, number>;
+    assert.deepEqual([snapshot.quarantined, snapshot.quarantined_lately], [1, 1]);
     const [row] = await sql`
       select id, reason, payload from switchyard.inbound_events where state = 'quarantined'`;
     assert.equal(row!.reason, "unknown_status");

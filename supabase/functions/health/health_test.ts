@@ -30,7 +30,9 @@ function aSnapshot(overrides: Partial<Snapshot> = {}): Snapshot {
     },
     outcome_unknown: 0,
     dead_letters: 4,
-    quarantined: 1,
+    quarantined: 8,
+    quarantined_lately: 0,
+    media_failed: 6,
     wallet_findings: 0,
     senders: { active: 2, paused: 0 },
     cron: { ticked_at: "2026-11-22T12:00:00Z", age_seconds: 3 },
@@ -133,6 +135,10 @@ const degraded: [label: string, probes: HealthDeps["probes"]][] = [
     "a due message waits for minutes",
     probesOf(answered(aSnapshot({ outbound: { depth: 1, oldest_age_seconds: 121 } }))),
   ],
+  [
+    "something was quarantined within a day",
+    probesOf(answered(aSnapshot({ quarantined_lately: 1 }))),
+  ],
   ["something is wrong with the books", probesOf(answered(aSnapshot({ wallet_findings: 1 })))],
 ];
 for (const [label, probes] of degraded) {
@@ -225,6 +231,16 @@ Deno.test("callbacks that nobody looks at are a fault, a tenant's slow server is
   assert.deepEqual(await of(unread), ["callbacks"]);
 });
 
+Deno.test("what was quarantined lately is a fault with its count, what lies there longer is none", async () => {
+  const of = async (quarantined_lately: number) => {
+    const probes = probesOf(answered(aSnapshot({ quarantined_lately })));
+    const { status, faults, messages } = await (await ask("/health/detailed", { probes })).json();
+    return [status, faults, messages.quarantined_lately, messages.media_failed];
+  };
+  assert.deepEqual(await of(0), ["ok", [], 0, 6]);
+  assert.deepEqual(await of(3), ["degraded", ["quarantine"], 3, 6]);
+});
+
 Deno.test("GET /health/detailed answers 503 without a database, with what is known", async () => {
   const response = await ask("/health/detailed", { probes: probesOf(UNREACHABLE) });
   assert.equal(response.status, 503);
@@ -241,6 +257,9 @@ Deno.test("GET /health/metrics is Prometheus text with a help and a type for eac
   assert.ok(lines.includes('switchyard_queue_depth{queue="callbacks"} 6'));
   assert.ok(lines.includes('switchyard_callback_endpoints{status="paused"} 1'));
   assert.ok(lines.includes('switchyard_dependency_up{dependency="redis"} 1'));
+  assert.ok(lines.includes("switchyard_events_quarantined 8"));
+  assert.ok(lines.includes("switchyard_events_quarantined_lately 0"));
+  assert.ok(lines.includes("switchyard_media_failed 6"));
   assert.ok(lines.includes("switchyard_credentials_cache_hits_total 1420"));
   assert.ok(lines.includes('switchyard_wallet_idempotency_keys_total{outcome="hit"} 5'));
   for (const line of lines) {

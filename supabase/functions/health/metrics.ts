@@ -74,6 +74,12 @@ function snapshotMetrics(snapshot: Snapshot): Metric[] {
     gauge("events_quarantined", "Events that were not understood or have no owner", [
       { value: snapshot.quarantined },
     ]),
+    gauge("events_quarantined_lately", "Those of the last day without Meta's dashboard tests", [
+      { value: snapshot.quarantined_lately },
+    ]),
+    gauge("media_failed", "Files of customers that could not be kept, counted up to 10000", [
+      { value: snapshot.media_failed },
+    ]),
     gauge("wallet_findings", "What is wrong with the books, counted up to 10000", [
       { value: snapshot.wallet_findings },
     ]),

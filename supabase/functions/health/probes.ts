@@ -18,6 +18,10 @@ export interface Snapshot {
   outcome_unknown: number;
   dead_letters: number;
   quarantined: number;
+  /** Of the last day, without Meta's dashboard tests. */
+  quarantined_lately: number;
+  /** Files of customers that could not be kept. */
+  media_failed: number;
   /** What is wrong with the books and still stands. */
   wallet_findings: number;
   senders: { active: number; paused: number };

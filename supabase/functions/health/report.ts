@@ -13,7 +13,8 @@ const MAX_WAIT_SECONDS = 120;
 /** What is wrong in one word each, empty when all is well; `down` is for the database alone. */
 export function faultsOf(database: Probe<Snapshot>, redis: Probe<"PONG"> | null): string[] {
   if (!database.ok) return ["database"];
-  const { cron, secrets, outbound, inbound, callbacks, wallet_findings } = database.value;
+  const { cron, secrets, outbound, inbound, callbacks } = database.value;
+  const { quarantined_lately, wallet_findings } = database.value;
   const faults = {
     redis: redis !== null && !redis.ok,
     cron: cron.age_seconds === null || cron.age_seconds > MAX_TICK_AGE_SECONDS,
@@ -22,6 +23,8 @@ export function faultsOf(database: Probe<Snapshot>, redis: Probe<"PONG"> | null)
     inbound: inbound.oldest_age_seconds > MAX_WAIT_SECONDS,
     // A tenant's slow server is the tenant's affair; that nobody calls it is ours.
     callbacks: callbacks.unread_age_seconds > MAX_WAIT_SECONDS,
+    // What nobody owns or understands waits for a person, and for nothing else.
+    quarantine: quarantined_lately > 0,
     wallet: wallet_findings > 0,
   };
   return Object.entries(faults).filter(([, faulty]) => faulty).map(([name]) => name);
@@ -60,6 +63,8 @@ export function detailedReport(
       outcome_unknown: snapshot.outcome_unknown,
       dead_letters: snapshot.dead_letters,
       quarantined: snapshot.quarantined,
+      quarantined_lately: snapshot.quarantined_lately,
+      media_failed: snapshot.media_failed,
     },
     wallet: snapshot && { findings: snapshot.wallet_findings },
     senders: snapshot && snapshot.senders,
