@@ -36,6 +36,8 @@ create table if not exists switchyard.api_keys (
   role text not null,
   key_hash text not null,
   key_prefix text not null,
+  -- Within five minutes: not every call writes.
+  last_used_at timestamptz,
   revoked_at timestamptz,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -107,26 +109,6 @@ begin
 end;
 $$;
 
--- Lists tenants by slug, from the one after after_slug on; with search, those that have it in their slug
--- or name.
-create or replace function switchyard_api.list_tenants(
-  search text, after_slug text, page_limit integer
-)
-returns table (id uuid, slug text, name text, status text, created_at timestamptz)
-language sql
-stable
-security definer
-set search_path = ''
-as $$
-  select t.id, t.slug, t.name, t.status, t.created_at
-  from switchyard.tenants t
-  where t.slug > coalesce(list_tenants.after_slug, '')
-    and (list_tenants.search is null
-      or position(lower(list_tenants.search) in lower(t.slug || ' ' || t.name)) > 0)
-  order by t.slug
-  limit list_tenants.page_limit;
-$$;
-
 -- Says whether a tenant exists, for callers who may act for any tenant.
 create or replace function switchyard_api.resolve_tenant(wanted_tenant_id uuid)
 returns table (tenant_id uuid, tenant_status text)
@@ -138,19 +120,38 @@ as $$
   select t.id, t.status from switchyard.tenants t where t.id = resolve_tenant.wanted_tenant_id;
 $$;
 
--- Says whose API key this is; no row for a key that is unknown or revoked.
+-- Says whose API key this is, and notes every few minutes that it is in use; no row for a key that is
+-- unknown or revoked. A database that takes no writes still answers.
 create or replace function switchyard_api.resolve_api_key(key_hash text)
 returns table (tenant_id uuid, role text, tenant_status text, key_id uuid)
-language sql
-stable
+language plpgsql
 security definer
 set search_path = ''
 as $$
-  select k.tenant_id, k.role, t.status, k.id
+#variable_conflict use_column
+declare
+  v_used_at timestamptz;
+begin
+  select k.tenant_id, k.role, t.status, k.id, k.last_used_at
+  into tenant_id, role, tenant_status, key_id, v_used_at
   from switchyard.api_keys k
   join switchyard.tenants t on t.id = k.tenant_id
   where k.key_hash = resolve_api_key.key_hash
     and k.revoked_at is null;
+  if not found then
+    return;
+  end if;
+
+  if coalesce(v_used_at, '-infinity') < clock_timestamp() - interval '5 minutes'
+    and not current_setting('transaction_read_only')::boolean
+  then
+    -- Whoever is noting it already does so for all.
+    update switchyard.api_keys k
+    set last_used_at = clock_timestamp()
+    where k.id = (select u.id from switchyard.api_keys u where u.id = key_id for update skip locked);
+  end if;
+  return next;
+end;
 $$;
 
 -- Says what a signed-in user may do in a tenant; no row for a user who is not one of its people.
@@ -195,7 +196,25 @@ begin
 end;
 $$;
 
--- Gives a user a role in a tenant, or another role than before.
+-- Says whether the tenant would have no owner without this one. Whoever changes members locks the tenant
+-- before, so that two owners do not end each other at once.
+create or replace function switchyard.is_last_owner(tenant_id uuid, user_id uuid)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+      select from switchyard.tenant_members m
+      where m.tenant_id = is_last_owner.tenant_id and m.user_id = is_last_owner.user_id
+        and m.role = 'owner')
+    and not exists (
+      select from switchyard.tenant_members m
+      where m.tenant_id = is_last_owner.tenant_id and m.user_id <> is_last_owner.user_id
+        and m.role = 'owner');
+$$;
+
+-- Gives a user a role in a tenant, or another role than before; the last owner stays one.
 create or replace function switchyard_api.set_member(
   tenant_id uuid, user_id uuid, role text, actor jsonb
 )
@@ -205,11 +224,17 @@ security definer
 set search_path = ''
 as $$
 begin
-  if not exists (select from switchyard.tenants t where t.id = set_member.tenant_id) then
+  perform from switchyard.tenants t where t.id = set_member.tenant_id for no key update;
+  if not found then
     return jsonb_build_object('outcome', 'tenant_not_found');
   end if;
   if not exists (select from auth.users u where u.id = set_member.user_id) then
     return jsonb_build_object('outcome', 'user_not_found');
+  end if;
+  if set_member.role <> 'owner'
+    and switchyard.is_last_owner(set_member.tenant_id, set_member.user_id)
+  then
+    return jsonb_build_object('outcome', 'last_owner');
   end if;
 
   insert into switchyard.tenant_members (tenant_id, user_id, role)

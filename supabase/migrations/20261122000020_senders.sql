@@ -12,7 +12,8 @@ create table if not exists switchyard.senders (
   -- Meta splits a business account into these two from 2026-09-23 on; both stay empty until it does.
   messaging_account_id text,
   waac_id text,
-  credential_id uuid not null,
+  -- Null once it is removed.
+  credential_id uuid,
   credential_version integer not null default 1,
   status text not null default 'active',
   throughput_per_second integer not null default 80,
@@ -25,7 +26,6 @@ create table if not exists switchyard.senders (
   limit_window_seconds integer,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
-  constraint phone_number_id_is_unique unique (phone_number_id),
   constraint phone_number_id_is_digits check (phone_number_id ~ '^[0-9]{1,32}$'),
   constraint business_account_id_is_digits check (business_account_id ~ '^[0-9]{1,32}$'),
   constraint status_is_known check (status in ('active', 'paused', 'removed')),
@@ -35,6 +35,11 @@ create table if not exists switchyard.senders (
   ),
   constraint limit_is_positive check (limit_messages > 0 and limit_window_seconds > 0)
 );
+-- A number that was removed may be registered again; the old row keeps its history.
+create unique index if not exists one_sender_has_a_number
+  on switchyard.senders (phone_number_id) where status <> 'removed';
+create index if not exists senders_removed on switchyard.senders (phone_number_id, created_at)
+  where status = 'removed';
 create index if not exists senders_tenant_id on switchyard.senders (tenant_id);
 create index if not exists senders_business_account_id on switchyard.senders (business_account_id);
 
@@ -65,6 +70,30 @@ create or replace trigger senders_updated_at before update on switchyard.senders
 alter table switchyard.senders enable row level security;
 alter table switchyard.sender_lanes enable row level security;
 
+-- Lays out the limit of a sender's own; null where it has none.
+create or replace function switchyard.limit_of(sender switchyard.senders)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when sender.limit_messages is not null then jsonb_build_object(
+    'messages', sender.limit_messages, 'window_seconds', sender.limit_window_seconds) end;
+$$;
+
+-- Says whether two senders are the same number, which was removed and registered again.
+create or replace function switchyard.have_one_number(one uuid, other uuid)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select exists (
+    select from switchyard.senders a
+    join switchyard.senders b on b.phone_number_id = a.phone_number_id
+    where a.id = one and b.id = other);
+$$;
+
 -- Gives a tenant a phone number; a number belongs to one tenant only.
 create or replace function switchyard_api.add_sender(tenant_id uuid, sender jsonb, actor jsonb)
 returns jsonb
@@ -82,7 +111,10 @@ begin
 
   -- The lock makes the second of two simultaneous registrations wait and then see the first.
   perform pg_advisory_xact_lock(hashtextextended('switchyard.sender:' || v_phone_number_id, 0));
-  if exists (select from switchyard.senders s where s.phone_number_id = v_phone_number_id) then
+  if exists (
+    select from switchyard.senders s
+    where s.phone_number_id = v_phone_number_id and s.status <> 'removed')
+  then
     return jsonb_build_object('outcome', 'phone_number_id_taken');
   end if;
 
@@ -160,7 +192,7 @@ declare
 begin
   update switchyard.senders s
   set credential_version = s.credential_version + 1
-  where s.phone_number_id = invalidate_credential.phone_number_id
+  where s.phone_number_id = invalidate_credential.phone_number_id and s.status <> 'removed'
   returning * into v_sender;
   if v_sender.id is null then
     return jsonb_build_object('outcome', 'sender_not_found');

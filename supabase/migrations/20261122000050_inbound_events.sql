@@ -110,7 +110,8 @@ $$;
 -- Keeps events and queues the new ones, in one transaction: after it commits the webhook may be
 -- answered. An event that is known already costs one index probe. The owner is found for each event by
 -- its phone number, else by its business account if one tenant alone has it; who has no owner or is not
--- understood is quarantined, never given to somebody.
+-- understood is quarantined, never given to somebody. What is reported of the messages of a sender that
+-- was removed is still that sender's; what customers write to it is nobody's.
 create or replace function switchyard_api.store_events(
   events jsonb, at timestamptz default clock_timestamp()
 )
@@ -132,13 +133,24 @@ begin
     select s.business_account_id, min(s.tenant_id::text)::uuid as tenant_id
     from switchyard.senders s
     where s.business_account_id in (select event.business_account_id from event)
+      and s.status <> 'removed'
     group by s.business_account_id
     having count(distinct s.tenant_id) = 1
   ), owned as (
-    select e.*, s.id as sender_id,
-      case when e.phone_number_id is null then a.tenant_id else s.tenant_id end as tenant_id
+    select e.*, coalesce(s.id, case when e.kind = 'status' then gone.id end) as sender_id,
+      case when e.phone_number_id is null then a.tenant_id
+        else coalesce(s.tenant_id, case when e.kind = 'status' then gone.tenant_id end)
+      end as tenant_id,
+      case when gone.id is null then 'unknown_owner' else 'sender_removed' end as without_owner
     from event e
-    left join switchyard.senders s on s.phone_number_id = e.phone_number_id
+    left join switchyard.senders s
+      on s.phone_number_id = e.phone_number_id and s.status <> 'removed'
+    left join lateral (
+      select r.id, r.tenant_id from switchyard.senders r
+      where s.id is null and r.phone_number_id = e.phone_number_id and r.status = 'removed'
+      order by r.created_at desc
+      limit 1
+    ) gone on true
     left join account a on a.business_account_id = e.business_account_id
   ), inserted as (
     insert into switchyard.inbound_events (
@@ -148,7 +160,7 @@ begin
     select decode(o.key, 'hex'), o.kind,
       case when o.tenant_id is null or o.kind = 'unknown' then 'quarantined' else 'pending' end,
       o.tenant_id, o.sender_id, o.business_account_id, o.phone_number_id, o.field, o.payload,
-      coalesce(o.reason, case when o.tenant_id is null then 'unknown_owner' end),
+      coalesce(o.reason, case when o.tenant_id is null then o.without_owner end),
       -- Most events are statuses, and calling a function for each costs more than asking here.
       case when o.kind = 'message'
         then switchyard.conversation_key(o.kind, o.sender_id, o.payload) end,

@@ -110,7 +110,8 @@ end;
 $$;
 
 -- Keeps the statuses that Meta reported and lets their messages follow. A status finds its message by
--- our id, which Meta hands back, else by the wamid; one without a message yet is kept for it.
+-- our id, which Meta hands back, else by the wamid; one without a message yet is kept for it. Where a
+-- number was registered again, that of a message from before is still that message's.
 -- Returns the messages that it found.
 create or replace function switchyard.apply_statuses(items jsonb)
 returns uuid[]
@@ -133,9 +134,14 @@ begin
     )
     select coalesce(
         (select m.id from switchyard.messages m
-          where m.id = item.message_id and m.sender_id = item.sender_id),
+          where m.id = item.message_id
+            and (m.sender_id = item.sender_id
+              or switchyard.have_one_number(m.sender_id, item.sender_id))),
         (select m.id from switchyard.messages m
-          where m.wamid = item.wamid and m.sender_id = item.sender_id limit 1)),
+          where m.wamid = item.wamid
+            and (m.sender_id = item.sender_id
+              or switchyard.have_one_number(m.sender_id, item.sender_id))
+          limit 1)),
       item.sender_id, item.wamid, item.status, item.recipient, item.participant, item.at,
       item.pricing, item.errors, item.id
     from item

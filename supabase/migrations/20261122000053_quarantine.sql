@@ -113,12 +113,12 @@ set search_path = ''
 as $$
   select s.tenant_id, s.id
   from switchyard.senders s
-  where s.phone_number_id = find_owner.phone_number_id
+  where s.phone_number_id = find_owner.phone_number_id and s.status <> 'removed'
   union all
   select min(s.tenant_id::text)::uuid, null
   from switchyard.senders s
   where find_owner.phone_number_id is null
-    and s.business_account_id = find_owner.business_account_id
+    and s.business_account_id = find_owner.business_account_id and s.status <> 'removed'
   having count(distinct s.tenant_id) = 1;
 $$;
 
@@ -168,7 +168,8 @@ as $$
           and e.business_account_id = sender.business_account_id
           and 1 = (
             select count(distinct s.tenant_id) from switchyard.senders s
-            where s.business_account_id = sender.business_account_id)
+            where s.business_account_id = sender.business_account_id
+              and s.status <> 'removed')
         order by e.id limit most)
     ) waiting
     limit most)));

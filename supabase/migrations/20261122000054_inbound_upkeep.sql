@@ -93,7 +93,7 @@ begin
   perform switchyard.requeue_stranded_events(inbound_tick.at, interval '5 minutes', 1000);
   perform switchyard.adopt_events_of(s, 1000)
   from switchyard.senders s
-  where s.created_at > inbound_tick.at - interval '1 day';
+  where s.created_at > inbound_tick.at - interval '1 day' and s.status <> 'removed';
   perform switchyard.prune_inbound_events(inbound_tick.at, 20000);
   perform switchyard.account_tick(inbound_tick.at);
   perform switchyard.prune_changes(inbound_tick.at, 5000);

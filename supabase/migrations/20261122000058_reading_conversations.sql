@@ -145,7 +145,10 @@ declare
 begin
   if filter ->> 'sender' is not null then
     select s.id into v_sender from switchyard.senders s
-    where s.phone_number_id = filter ->> 'sender' and s.tenant_id = list_conversations.tenant_id;
+    where s.phone_number_id = filter ->> 'sender' and s.tenant_id = list_conversations.tenant_id
+    -- One that was removed, where the number was not registered again.
+    order by s.status = 'removed', s.created_at desc
+    limit 1;
     if v_sender is null then
       return '{"conversations": [], "next_cursor": null}';
     end if;

@@ -295,7 +295,7 @@ as $$
   where exists (
     select from switchyard.senders s
     where s.business_account_id = t.business_account_id
-      and s.tenant_id = list_templates.wanted_tenant_id)
+      and s.tenant_id = list_templates.wanted_tenant_id and s.status <> 'removed')
   order by t.business_account_id, t.name, t.language
   limit 1000;
 $$;
@@ -304,8 +304,8 @@ $$;
 create or replace function switchyard_api.list_senders(wanted_tenant_id uuid)
 returns table (
   id uuid, phone_number_id text, business_account_id text, display_phone_number text, status text,
-  throughput_per_second integer, messaging_limit text, verified_name text, name_decision text,
-  attention jsonb
+  throughput_per_second integer, "limit" jsonb, messaging_limit text, verified_name text,
+  name_decision text, attention jsonb
 )
 language sql
 stable
@@ -313,7 +313,8 @@ security definer
 set search_path = ''
 as $$
   select s.id, s.phone_number_id, s.business_account_id, s.display_phone_number, s.status,
-    s.throughput_per_second, s.messaging_limit, s.verified_name, s.name_decision,
+    s.throughput_per_second, switchyard.limit_of(s), s.messaging_limit, s.verified_name,
+    s.name_decision,
     coalesce((
       select jsonb_agg(jsonb_build_object('cause', a.cause, 'stops', a.stops, 'until', a.until,
         'raised_at', a.raised_at) order by a.id)

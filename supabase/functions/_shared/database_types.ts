@@ -44,6 +44,14 @@ export type Database = {
         };
         Returns: Json;
       };
+      "change_sender": {
+        Args: { "actor": Json; "changes": Json; "phone_number_id": string; "tenant_id": string };
+        Returns: Json;
+      };
+      "change_tenant": {
+        Args: { "actor": Json; "changes": Json; "tenant_id": string };
+        Returns: Json;
+      };
       "claim_callbacks": {
         Args: { "at"?: string; "batch": number; "lease_seconds": number; "per_endpoint": number };
         Returns: {
@@ -212,6 +220,18 @@ export type Database = {
         Args: { "actor": Json; "phone_number_id": string };
         Returns: Json;
       };
+      "list_api_keys": {
+        Args: { "wanted_tenant_id": string };
+        Returns: {
+          "created_at": string;
+          "id": string;
+          "last_used_at": string;
+          "name": string;
+          "prefix": string;
+          "revoked_at": string;
+          "role": string;
+        }[];
+      };
       "list_attention": {
         Args: { "wanted_tenant_id": string };
         Returns: {
@@ -282,6 +302,14 @@ export type Database = {
         };
         Returns: Json;
       };
+      "list_members": {
+        Args: { "wanted_tenant_id": string };
+        Returns: {
+          "created_at": string;
+          "role": string;
+          "user_id": string;
+        }[];
+      };
       "list_messages": {
         Args: { "cursor": string; "filter": Json; "page_limit": number; "tenant_id": string };
         Returns: Json;
@@ -310,6 +338,7 @@ export type Database = {
           "business_account_id": string;
           "display_phone_number": string;
           "id": string;
+          "limit": Json;
           "messaging_limit": string;
           "name_decision": string;
           "phone_number_id": string;
@@ -336,13 +365,7 @@ export type Database = {
       };
       "list_tenants": {
         Args: { "after_slug": string; "page_limit": number; "search": string };
-        Returns: {
-          "created_at": string;
-          "id": string;
-          "name": string;
-          "slug": string;
-          "status": string;
-        }[];
+        Returns: Json;
       };
       "list_wallet_findings": {
         Args: { "page_limit": number };
@@ -428,6 +451,7 @@ export type Database = {
           "sender_id": string;
         }[];
       };
+      "read_tenant": { Args: { "wanted_tenant_id": string }; Returns: Json };
       "read_wallet_balance": {
         Args: { "account_id": string; "at": string; "tenant_id": string };
         Returns: Json;
@@ -462,6 +486,14 @@ export type Database = {
           "release": Json;
           "tenant_id": string;
         };
+        Returns: Json;
+      };
+      "remove_member": {
+        Args: { "actor": Json; "tenant_id": string; "user_id": string };
+        Returns: Json;
+      };
+      "remove_sender": {
+        Args: { "actor": Json; "at"?: string; "phone_number_id": string; "tenant_id": string };
         Returns: Json;
       };
       "replay_callbacks": {
@@ -512,6 +544,10 @@ export type Database = {
       };
       "resume_sender": {
         Args: { "actor": Json; "at"?: string; "phone_number_id": string; "tenant_id": string };
+        Returns: Json;
+      };
+      "revoke_api_key": {
+        Args: { "actor": Json; "at"?: string; "key_id": string; "tenant_id": string };
         Returns: Json;
       };
       "ring_doorbell": { Args: { "function_name": string }; Returns: undefined };

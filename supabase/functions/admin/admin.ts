@@ -2,9 +2,9 @@ import { actorOf, admit } from "../_shared/http/admission.ts";
 import { problem } from "../_shared/http/problem.ts";
 import type { Action } from "../_shared/http/roles.ts";
 import { createRouter, route } from "../_shared/http/router.ts";
-import type { Route } from "../_shared/http/router.ts";
+import type { Route, Router } from "../_shared/http/router.ts";
 import type { Handler } from "../_shared/http/serve.ts";
-import { createApiKey, setMember } from "./access.ts";
+import { createApiKey, listApiKeys, revokeApiKey } from "./api_keys.ts";
 import { listAttention, listSenders, listTemplates, resumeSender } from "./attention.ts";
 import { listAudit } from "./audit.ts";
 import { setBilling } from "./billing.ts";
@@ -19,25 +19,28 @@ import {
   updateCallback,
 } from "./callbacks.ts";
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
+import { UUID } from "./command.ts";
 import type { AdminDeps, Command } from "./command.ts";
 import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
 import { setMedia } from "./media.ts";
+import { listMembers, removeMember, setMember } from "./members.ts";
 import { compareMetaAnalytics } from "./meta_analytics.ts";
 import { listQuarantine, replayQuarantine } from "./quarantine.ts";
 import { importRateCard, listRates } from "./rate_cards.ts";
 import { setRealtime } from "./realtime.ts";
-import { addSender, createTenant, listTenants, rotateCredential } from "./tenants.ts";
+import { addSender, changeSender, removeSender, rotateCredential } from "./senders.ts";
+import { changeTenant, createTenant, listTenants, readTenant } from "./tenants.ts";
 import { verifyWallet } from "./wallet.ts";
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 type Perform = (command: Command) => Promise<Response> | Response;
+/** Lets in whose role names the action. */
+type Gate = (action: Action, perform: Perform) => Route;
 
 /** What operators and the owners of tenants do by hand; every change is in the audit log. */
 export function createHandler(deps: AdminDeps): Handler {
   const router = createRouter("admin");
 
-  const may = (action: Action, perform: Perform): Route => async (c) => {
+  const may: Gate = (action, perform) => async (c) => {
     const admitted = await admit(deps.identify, c.req.raw, action);
     if (!admitted.ok) return admitted.response;
     const { caller } = admitted;
@@ -45,33 +48,19 @@ export function createHandler(deps: AdminDeps): Handler {
     const param = (name: string) => c.req.param(name) ?? "";
     return await perform({ ...deps, request: c.req.raw, caller, actor, param, log: c.env.log });
   };
-  const mayInTenant = (action: Action, perform: Perform): Route =>
+  const mayInTenant: Gate = (action, perform) =>
     may(action, (command) => refuseOtherTenant(command) ?? perform(command));
 
+  routePlatform(router, may);
+  routeTenants(router, mayInTenant);
+  return (request, context) => router.fetch(request, context);
+}
+
+function routePlatform(router: Router, may: Gate): void {
   route(router, "/tenants", {
     GET: may("run_platform", listTenants),
     POST: may("run_platform", createTenant),
   });
-  route(router, "/tenants/:id/senders", {
-    GET: mayInTenant("read_settings", listSenders),
-    POST: mayInTenant("change_settings", addSender),
-  });
-  route(router, "/tenants/:id/realtime", { PUT: mayInTenant("change_settings", setRealtime) });
-  route(router, "/tenants/:id/media", { PUT: mayInTenant("change_settings", setMedia) });
-  route(router, "/tenants/:id/templates", { GET: mayInTenant("read_settings", listTemplates) });
-  route(router, "/tenants/:id/senders/:phone_number_id/resume", {
-    POST: mayInTenant("change_settings", resumeSender),
-  });
-  route(router, "/tenants/:id/senders/:phone_number_id/credential", {
-    PUT: mayInTenant("change_settings", rotateCredential),
-  });
-  route(router, "/tenants/:id/api-keys", { POST: mayInTenant("change_settings", createApiKey) });
-  route(router, "/tenants/:id/bot", { PUT: mayInTenant("change_settings", setBot) });
-  route(router, "/tenants/:id/conversations/:conversation_id/events", {
-    POST: mayInTenant("use_messages", tellConversation),
-  });
-  route(router, "/tenants/:id/members", { POST: mayInTenant("change_members", setMember) });
-  route(router, "/tenants/:id/billing", { PUT: mayInTenant("run_platform", setBilling) });
   route(router, "/rate-cards", {
     GET: may("read_settings", listRates),
     POST: may("run_platform", importRateCard),
@@ -86,7 +75,53 @@ export function createHandler(deps: AdminDeps): Handler {
   route(router, "/breakers/:scope/isolate", { POST: may("run_platform", isolateBreaker) });
   route(router, "/attention", { GET: may("read_settings", listAttention) });
   route(router, "/audit", { GET: may("read_settings", listAudit) });
+  route(router, "/dead-letters", { GET: may("read_settings", listDeadLetters) });
+  route(router, "/dead-letters/redrive", { POST: may("change_settings", redriveDeadLetters) });
+  route(router, "/quarantine", { GET: may("run_platform", listQuarantine) });
+  route(router, "/quarantine/replay", { POST: may("run_platform", replayQuarantine) });
+}
 
+function routeTenants(router: Router, mayInTenant: Gate): void {
+  route(router, "/tenants/:id", {
+    GET: mayInTenant("read_settings", readTenant),
+    PATCH: mayInTenant("run_platform", changeTenant),
+  });
+  route(router, "/tenants/:id/senders", {
+    GET: mayInTenant("read_settings", listSenders),
+    POST: mayInTenant("change_settings", addSender),
+  });
+  route(router, "/tenants/:id/senders/:phone_number_id", {
+    PATCH: mayInTenant("change_settings", changeSender),
+    DELETE: mayInTenant("change_settings", removeSender),
+  });
+  route(router, "/tenants/:id/realtime", { PUT: mayInTenant("change_settings", setRealtime) });
+  route(router, "/tenants/:id/media", { PUT: mayInTenant("change_settings", setMedia) });
+  route(router, "/tenants/:id/templates", { GET: mayInTenant("read_settings", listTemplates) });
+  route(router, "/tenants/:id/senders/:phone_number_id/resume", {
+    POST: mayInTenant("change_settings", resumeSender),
+  });
+  route(router, "/tenants/:id/senders/:phone_number_id/credential", {
+    PUT: mayInTenant("change_settings", rotateCredential),
+  });
+  route(router, "/tenants/:id/api-keys", {
+    GET: mayInTenant("read_settings", listApiKeys),
+    POST: mayInTenant("change_settings", createApiKey),
+  });
+  route(router, "/tenants/:id/api-keys/:key_id", {
+    DELETE: mayInTenant("change_settings", revokeApiKey),
+  });
+  route(router, "/tenants/:id/bot", { PUT: mayInTenant("change_settings", setBot) });
+  route(router, "/tenants/:id/conversations/:conversation_id/events", {
+    POST: mayInTenant("use_messages", tellConversation),
+  });
+  route(router, "/tenants/:id/members", {
+    GET: mayInTenant("read_settings", listMembers),
+    POST: mayInTenant("change_members", setMember),
+  });
+  route(router, "/tenants/:id/members/:user_id", {
+    DELETE: mayInTenant("change_members", removeMember),
+  });
+  route(router, "/tenants/:id/billing", { PUT: mayInTenant("run_platform", setBilling) });
   route(router, "/tenants/:id/callbacks", {
     POST: mayInTenant("change_settings", createCallback),
     GET: mayInTenant("read_settings", listCallbacks),
@@ -101,11 +136,6 @@ export function createHandler(deps: AdminDeps): Handler {
   route(router, "/tenants/:id/callbacks/:callback_id/replay", {
     POST: mayInTenant("change_settings", replayCallbacks),
   });
-  route(router, "/dead-letters", { GET: may("read_settings", listDeadLetters) });
-  route(router, "/dead-letters/redrive", { POST: may("change_settings", redriveDeadLetters) });
-  route(router, "/quarantine", { GET: may("run_platform", listQuarantine) });
-  route(router, "/quarantine/replay", { POST: may("run_platform", replayQuarantine) });
-  return (request, context) => router.fetch(request, context);
 }
 
 // Secret callers act for any tenant, everybody else for their own.

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Command } from "./command.ts";
-import { noSuchSender } from "./tenants.ts";
+import { noSuchSender } from "./senders.ts";
 
 const resumption = z.discriminatedUnion("outcome", [
   z.object({ outcome: z.literal("resumed"), causes: z.array(z.string()) }),

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { MACHINE_IDS } from "../_shared/conversation/released.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
-import { MAX_BODY_BYTES } from "./command.ts";
+import { MAX_BODY_BYTES, UUID } from "./command.ts";
 import type { Command } from "./command.ts";
 import { noSuchTenant } from "./tenants.ts";
 
@@ -24,7 +24,6 @@ export async function setBot({ call, request, actor, param }: Command): Promise<
   return set.outcome === "set" ? Response.json(body.value) : noSuchTenant();
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const eventBody = z.strictObject({ type: z.enum(["agent.took", "agent.returned"]) });
 const told = z.enum(["told", "no_machine", "conversation_not_found"]);
 

@@ -4,7 +4,7 @@ import type { CredentialCounters } from "../_shared/credentials/counters.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import { MAX_BODY_BYTES } from "./command.ts";
 import type { Command } from "./command.ts";
-import { noSuchSender } from "./tenants.ts";
+import { noSuchSender } from "./senders.ts";
 
 const invalidationBody = z.strictObject({
   phone_number_id: z.string().regex(/^\d{1,32}$/, "must be an id of Meta: 1 to 32 digits"),

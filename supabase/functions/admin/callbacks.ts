@@ -4,7 +4,7 @@ import { SECRET_PREFIX } from "../_shared/callbacks/signing.ts";
 import { instant, storableText } from "../_shared/fields.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
-import { MAX_BODY_BYTES } from "./command.ts";
+import { MAX_BODY_BYTES, UUID } from "./command.ts";
 import type { Command } from "./command.ts";
 import { noSuchTenant } from "./tenants.ts";
 
@@ -17,7 +17,6 @@ const EVENT_TYPES = [
   "sender.attention",
 ] as const;
 const SECRET_BYTES = 32;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const types = z.array(z.enum(EVENT_TYPES)).min(1)
   .transform((wanted) => EVENT_TYPES.filter((type) => wanted.includes(type)));

@@ -25,6 +25,7 @@ export const PROBLEMS = {
   unknown_hold: { status: 404, title: "The tenant has no such hold" },
   method_not_allowed: { status: 405, title: "This address does not take this method" },
   conflict: { status: 409, title: "The request conflicts with what exists" },
+  last_owner: { status: 409, title: "The tenant would have no owner" },
   not_queued: { status: 409, title: "The message is no longer queued" },
   idempotency_key_in_flight: { status: 409, title: "The same request is still being answered" },
   idempotency_answer_forgotten: { status: 409, title: "The key was used too long ago" },
