@@ -39,10 +39,24 @@ function arrowsOf(node: AnyStateNode): string[] {
   }
   return [...events].map(([arrow, names]) => {
     const [to, detail] = JSON.parse(arrow);
-    const label = [names.join(", "), detail].filter(Boolean).join(" ") || "otherwise";
+    const label =
+      [gathered(names, node.machine.events).join(", "), detail].filter(Boolean).join(" ") ||
+      "otherwise";
     return node.parent === undefined
       ? `  note right of ${to} : from every state by ${label}`
       : `  ${idOf(node)} --> ${to} : ${label}`;
+  });
+}
+
+// Arrows for whatever a customer does are many, and the names of all three hide what they lead to.
+function gathered(names: string[], known: readonly string[]): string[] {
+  const kinds = new Set(names.map((name) => name.split(".", 1)[0]!));
+  return [...kinds].flatMap((kind) => {
+    const of = (list: readonly string[]) => list.filter((name) => name.startsWith(`${kind}.`));
+    const all = of(known);
+    return all.length > 1 && all.every((name) => names.includes(name))
+      ? [`${kind}.*`]
+      : names.filter((name) => name.split(".", 1)[0] === kind);
   });
 }
 
