@@ -4,7 +4,7 @@ import { phoneUrl } from "./start_platform.ts";
 import type { Screen } from "./start_screen.ts";
 
 /** Where everything is, by name. */
-export function addressTable(platform: Platform, dir: string): [name: string, where: string][] {
+function addressTable(platform: Platform, dir: string): [name: string, where: string][] {
   const { addresses } = platform;
   return [
     ["API", addresses.apiUrl],
@@ -29,7 +29,7 @@ export interface TryCommand {
 const ENDED = `-w '\\n'`;
 
 /** Three commands to begin with. Each stands alone, from any folder and in any order. */
-export function commandsToTry(platform: Platform, dir: string): TryCommand[] {
+function commandsToTry(platform: Platform, dir: string): TryCommand[] {
   const environment = `. ${quote(`${dir}/env`)}`;
   if (!platform.demo) return commandsWithoutDemo(environment);
   const call = `curl -sS "$SUPABASE_URL/functions/v1/wa-messages`;

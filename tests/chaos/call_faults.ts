@@ -11,7 +11,7 @@ export interface CallFault {
 }
 
 /** The kinds of faults, with the part of the calls that each befalls in percent. */
-export const FAULT_PERCENT = {
+const FAULT_PERCENT = {
   /** Accepted, and the answer never comes. */
   answer_lost: 2,
   /** Accepted at once, answered late. */

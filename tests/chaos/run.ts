@@ -71,7 +71,7 @@ async function countBefallen({ platform }: ChaosPlatform): Promise<number> {
   return sum(rules.map(({ applied }) => applied));
 }
 
-export function sum(numbers: Iterable<number>): number {
+function sum(numbers: Iterable<number>): number {
   let total = 0;
   for (const number of numbers) total += number;
   return total;

@@ -56,7 +56,7 @@ function isSettled({ messages, simulator, ...counts }: Unsettled): boolean {
 }
 
 /** True when the simulator has reported all that there is, and every report was taken. */
-export function isAtRest({ idle, waiting_for_retry }: Idleness): boolean {
+function isAtRest({ idle, waiting_for_retry }: Idleness): boolean {
   return idle && waiting_for_retry === 0;
 }
 

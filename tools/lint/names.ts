@@ -31,7 +31,7 @@ const properNouns: readonly string[] = [
 ];
 
 /** Returns the first banned word of an identifier or file name, or null. */
-export function findBannedWord(name: string): string | null {
+function findBannedWord(name: string): string | null {
   const snakeCase = name.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
   const marked = `_${snakeCase.replaceAll(/[^a-z0-9]+/g, "_")}_`;
   const rest = properNouns.reduce((left, noun) => left.replaceAll(`_${noun}_`, "_"), marked);

@@ -10,7 +10,7 @@ export interface Refusal {
 }
 
 /** Where `href` of an asynchronous error points; its slashes are escaped on the wire. */
-export const ERRORS_HREF =
+const ERRORS_HREF =
   "https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes";
 
 const TOKEN_CODES = new Set([0, 102, 104, 190]);

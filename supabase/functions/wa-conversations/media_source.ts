@@ -54,7 +54,7 @@ export class MediaError extends Error {
 
 const LOOKUP_MS = 10_000;
 /** For the whole file. */
-export const DOWNLOAD_MS = 60_000;
+const DOWNLOAD_MS = 60_000;
 const MB = 1024 * 1024;
 
 /** Meta takes over up to 100 MB of a customer's file, and less of what is no document. */

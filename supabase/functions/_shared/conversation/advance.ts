@@ -55,7 +55,7 @@ export interface Advance {
 }
 
 /** One advance makes no more transitions than this: what is left comes with the next claim. */
-export const MAX_TRANSITIONS = 20;
+const MAX_TRANSITIONS = 20;
 
 /**
  * Lets a conversation react to all that waits for it, messages and timers in the order of their time.

@@ -58,7 +58,7 @@ export interface CredentialMemory {
 }
 
 /** For so much longer an expired token serves while neither Redis nor the database can tell. */
-export const MAX_STALE_MS = 60 * 60_000;
+const MAX_STALE_MS = 60 * 60_000;
 /** A token that the database gave this recently is not read again because Meta refused it. */
 const MIN_REREAD_MS = 1_000;
 /** Half of what the Data API returns at most. */

@@ -12,11 +12,11 @@ export interface SharedTokensDeps {
   log: Log;
 }
 
-export const SHARED_TTL_SECONDS = 3_600;
+const SHARED_TTL_SECONDS = 3_600;
 /** No claim waits longer for Redis. */
 export const SHARED_TIMEOUT_MS = 500;
 /** Redis that did not answer is asked again after this long, by one caller. */
-export const SHARED_PAUSE_MS = 5_000;
+const SHARED_PAUSE_MS = 5_000;
 
 /**
  * Tokens in Redis, sealed for exactly one generation, sender and version. While Redis is away it

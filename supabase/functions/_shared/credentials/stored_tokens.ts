@@ -17,9 +17,9 @@ export interface StoredTokensDeps {
 }
 
 /** Of one call; with its retries a read ends within about 21 s. */
-export const READ_TIMEOUT_MS = 5_000;
+const READ_TIMEOUT_MS = 5_000;
 /** The first and three retries, 100, 200 and 400 ms apart at most. */
-export const READ_TRIES = 4;
+const READ_TRIES = 4;
 const READ_BACKOFF = { baseMs: 100, capMs: 2_000 };
 
 /** The tokens in the database, by sender id; of a suspended tenant's senders nobody may have one. */

@@ -64,7 +64,7 @@ async function answer(
 }
 
 /** 503: nothing was done, the same request may be sent again. */
-export function databaseUnavailable(): Response {
+function databaseUnavailable(): Response {
   return problem(503, "database_unavailable", "The database does not answer; try again.", {
     headers: { "retry-after": String(RETRY_AFTER_SECONDS) },
   });

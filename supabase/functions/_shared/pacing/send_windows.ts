@@ -21,7 +21,7 @@ interface PacingLog {
 }
 
 /** What each isolate gives out of every limit while Redis is away: four at once stay within it. */
-export const PART_WITHOUT_REDIS = 1 / 4;
+const PART_WITHOUT_REDIS = 1 / 4;
 const REDIS_TIMEOUT_MS = 1_000;
 /** A Redis that does not answer would otherwise cost each claim its deadline. */
 const REDIS_PAUSE_MS = 5_000;

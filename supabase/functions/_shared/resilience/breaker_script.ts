@@ -15,10 +15,10 @@ export const KEY_PREFIX = "switchyard:breaker:";
 /** A sorted set of the scopes that the console lists. */
 export const INDEX_KEY = "switchyard:breakers";
 /** The list is bounded: what is troubled stays on it longest. */
-export const MAX_LISTED = 1_000;
+const MAX_LISTED = 1_000;
 
 /** The words of one line of settings, in the order that the scripts read. */
-export const SETTINGS_WORDS = [
+const SETTINGS_WORDS = [
   "failures_in_a_row",
   "failure_rate_percent",
   "minimum_requests",
@@ -30,7 +30,7 @@ export const SETTINGS_WORDS = [
 ] as const;
 
 /** The words of one line of results. */
-export const RESULTS_WORDS = [
+const RESULTS_WORDS = [
   "generation",
   "failures",
   "successes",

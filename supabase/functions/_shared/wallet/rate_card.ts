@@ -6,7 +6,7 @@ import { CURRENCY_EXPONENTS } from "./currencies.ts";
 const MAX_ROWS = 10_000;
 
 /** Meta's categories. https://developers.facebook.com/docs/whatsapp/pricing (2026-10) */
-export const CATEGORIES = [
+const CATEGORIES = [
   "marketing",
   "marketing_lite",
   "utility",

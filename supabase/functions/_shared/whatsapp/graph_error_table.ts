@@ -51,7 +51,7 @@ export interface GraphErrorRule {
 }
 
 /** Tried until the message itself expires. */
-export const UNTIL_EXPIRY = Infinity;
+const UNTIL_EXPIRY = Infinity;
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -70,9 +70,6 @@ const SCHEMAS: ReadonlyMap<string, z.ZodType<unknown>> = new Map(Object.entries(
 /** The types whose content is known; any other passes through as Meta sent it. */
 export const INBOUND_TYPES: readonly string[] = [...SCHEMAS.keys()];
 
-/** The types that bring a file. */
-export const MEDIA_TYPES: readonly string[] = ["image", "video", "audio", "document", "sticker"];
-
 /** A message's type, and its content: the member named by the type beside context and others. */
 export interface TypedInbound {
   type: string;

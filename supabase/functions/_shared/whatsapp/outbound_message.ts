@@ -15,7 +15,7 @@ import { normalizePhone } from "./phone_number.ts";
 import { isUserId } from "./user_id.ts";
 
 /** The database allows this much; it is ours, not Meta's. */
-export const MAX_CLIENT_REF_CHARACTERS = 200;
+const MAX_CLIENT_REF_CHARACTERS = 200;
 
 const recipient = z.string().transform((written, context) => {
   if (isUserId(written)) return written;
