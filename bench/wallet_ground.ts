@@ -1,8 +1,8 @@
 import postgres from "postgres";
 
 import { applyMigrations } from "../local/migrate.ts";
-import { startPostgres } from "../local/postgres.ts";
-import { removePostgresFolder } from "../local/postgres_folder.ts";
+import { startPostgres } from "../local/postgres/postgres.ts";
+import { removePostgresFolder } from "../local/postgres/folder.ts";
 import { parentOf } from "./ground/cpu.ts";
 
 export type Sql = postgres.Sql<{ bigint: number }>;

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 
-import { jwksOf } from "../local/data_api_tokens.ts";
-import { superviseFunction } from "../local/functions_process.ts";
-import { readFunctionConfigs } from "../local/gateway_config.ts";
+import { jwksOf } from "../local/data_api/tokens.ts";
+import { superviseFunction } from "../local/functions/process.ts";
+import { readFunctionConfigs } from "../local/gateway/config.ts";
 import { startProgram } from "./ground/program.ts";
 
 const PROJECT = fileURLToPath(new URL("../supabase/", import.meta.url));

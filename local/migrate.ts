@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 
-import { ensureAuthSchema } from "./data_api.ts";
+import { ensureAuthSchema } from "./data_api/data_api.ts";
 import { explainNpmFailure, isNpmFailure } from "./npm_failure.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../", import.meta.url));
@@ -31,7 +31,10 @@ export async function applyMigrations(options: {
 /** Changes whenever a migration, or what the local platform puts under them, does. */
 export async function migrationsFingerprint(): Promise<string> {
   const migrations = await migrationFiles(REPOSITORY);
-  const files = [...migrations.map((name) => `supabase/migrations/${name}`), "local/auth.sql"];
+  const files = [
+    ...migrations.map((name) => `supabase/migrations/${name}`),
+    "local/data_api/auth.sql",
+  ];
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(REPOSITORY + file)));
   const bytes = new TextEncoder().encode(JSON.stringify([files, texts]));
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex().slice(0, 12);

@@ -4,23 +4,23 @@
  */
 import { join } from "node:path";
 
-import { parseFlags, type StartFlags, USAGE } from "./cli.ts";
+import { parseFlags, type StartFlags, USAGE } from "./start/cli.ts";
 import {
   formatEnvFile,
   publishedEnvironment,
   readOrCreateKeys,
   writePrivateFile,
-} from "./environment.ts";
+} from "./start/environment.ts";
 import { forgiveLostSockets } from "./lost_sockets.ts";
 import { portsFrom, refuseTakenPorts } from "./ports.ts";
-import { openFolder } from "./start_folder.ts";
-import { unwritable } from "./start_ledger.ts";
-import { openLogs } from "./start_logs.ts";
-import { type Platform, startPlatform } from "./start_platform.ts";
-import { createProgress, createScreen, formatSeconds, later, type Screen } from "./start_screen.ts";
-import { type Stopper, watchForStop } from "./start_stop.ts";
-import { showTable } from "./start_table.ts";
-import { refuseMissingTools } from "./start_tools.ts";
+import { openFolder } from "./start/folder.ts";
+import { unwritable } from "./start/ledger.ts";
+import { openLogs } from "./start/logs.ts";
+import { type Platform, startPlatform } from "./start/platform.ts";
+import { createProgress, createScreen, formatSeconds, later, type Screen } from "./start/screen.ts";
+import { type Stopper, watchForStop } from "./start/stop.ts";
+import { showTable } from "./start/table.ts";
+import { refuseMissingTools } from "./start/tools.ts";
 
 const STOP_TIMEOUT_MS = 30_000;
 

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 
-import { platformError } from "./gateway_proxy.ts";
+import { platformError } from "./gateway/proxy.ts";
 
 export interface StorageOptions {
   /** Where the files are; made when the first one comes. */

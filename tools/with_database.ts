@@ -1,6 +1,6 @@
 import { applyMigrations } from "../local/migrate.ts";
-import { startPostgres } from "../local/postgres.ts";
-import { removePostgresFolder } from "../local/postgres_folder.ts";
+import { startPostgres } from "../local/postgres/postgres.ts";
+import { removePostgresFolder } from "../local/postgres/folder.ts";
 
 /** Runs `use` with the address of a new Postgres that has all migrations, then deletes it. */
 export async function withDatabase<T>(use: (databaseUrl: string) => Promise<T>): Promise<T> {

@@ -1,5 +1,5 @@
 /** The Data API of one database in a process of its own, without the gateway before it. */
-import { startDataApi } from "../../local/data_api.ts";
+import { startDataApi } from "../../local/data_api/data_api.ts";
 
 const [options] = Deno.args;
 const api = await startDataApi(JSON.parse(options!));

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 
-import { cacheFolder, makeOnce, runTool } from "../../local/postgres_cache.ts";
+import { cacheFolder, makeOnce, runTool } from "../../local/postgres/cache.ts";
 
 /** The newest that run on Node 20, with the driver that both bring. */
 export const PACKAGES = ["graphile-worker@0.17.3", "pg-boss@10.4.2", "pg@8.23.1"];

@@ -1,6 +1,6 @@
 /** A Redis behind Upstash's REST API, in a process of its own. Its argument is the token. */
-import { startRedis } from "../../local/redis.ts";
-import { startUpstashRest } from "../../local/upstash_rest.ts";
+import { startRedis } from "../../local/redis/start.ts";
+import { startUpstashRest } from "../../local/redis/upstash_rest.ts";
 
 const [token] = Deno.args;
 const dir = await Deno.makeTempDir({ prefix: "switchyard-bench-redis-" });

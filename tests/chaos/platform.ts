@@ -5,12 +5,12 @@ import {
   publishedEnvironment,
   readOrCreateKeys,
   writePrivateFile,
-} from "../../local/environment.ts";
+} from "../../local/start/environment.ts";
 import { portsFrom } from "../../local/ports.ts";
-import { removePostgresFolder } from "../../local/postgres_folder.ts";
-import { openLogs } from "../../local/start_logs.ts";
-import { startPlatform } from "../../local/start_platform.ts";
-import { createProgress, createScreen, later } from "../../local/start_screen.ts";
+import { removePostgresFolder } from "../../local/postgres/folder.ts";
+import { openLogs } from "../../local/start/logs.ts";
+import { startPlatform } from "../../local/start/platform.ts";
+import { createProgress, createScreen, later } from "../../local/start/screen.ts";
 import { findFreePorts } from "../support/free_ports.ts";
 import { connectPlatform, type Platform } from "../support/platform.ts";
 import { INSTANCES } from "./kills.ts";

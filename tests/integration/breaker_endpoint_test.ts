@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 
-import { openInProcessRedis } from "../../local/redis_in_process.ts";
+import { openInProcessRedis } from "../../local/redis/in_process.ts";
 import { serve } from "../../supabase/functions/_shared/http/serve.ts";
 import { connectProject } from "../../supabase/functions/_shared/project.ts";
 import { createBreakerStore } from "../../supabase/functions/_shared/resilience/breaker_store.ts";

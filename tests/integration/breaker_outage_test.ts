@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
 import { Redis as UpstashRedis } from "@upstash/redis";
 
-import { startRedis } from "../../local/redis.ts";
-import { openInProcessRedis } from "../../local/redis_in_process.ts";
+import { startRedis } from "../../local/redis/start.ts";
+import { openInProcessRedis } from "../../local/redis/in_process.ts";
 import { createLocalBreakers } from "../../supabase/functions/_shared/resilience/breaker_local.ts";
 import {
   type BreakerRedis,

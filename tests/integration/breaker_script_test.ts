@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 
-import type { Redis } from "../../local/redis.ts";
+import type { Redis } from "../../local/redis/redis.ts";
 import { encodeBreaker } from "../../supabase/functions/_shared/resilience/breaker_format.ts";
 import {
   admitCalls,

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 
-import type { Redis } from "../../local/redis.ts";
+import type { Redis } from "../../local/redis/redis.ts";
 import {
   createBreakerStore,
   type SharedBreakers,

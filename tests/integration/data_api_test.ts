@@ -2,9 +2,9 @@ import { strict as assert } from "node:assert";
 import { verifyCredentials } from "@supabase/server/core";
 import postgresClient from "postgres";
 
-import { startDataApi } from "../../local/data_api.ts";
-import { startPostgres } from "../../local/postgres.ts";
-import { removePostgresFolder } from "../../local/postgres_folder.ts";
+import { startDataApi } from "../../local/data_api/data_api.ts";
+import { startPostgres } from "../../local/postgres/postgres.ts";
+import { removePostgresFolder } from "../../local/postgres/folder.ts";
 import { startTestDataApi, type TestDataApi } from "../support/data_api.ts";
 import { type TestDatabase, withDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";

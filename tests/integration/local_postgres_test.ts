@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 
-import { startPostgres } from "../../local/postgres.ts";
-import { removePostgresFolder } from "../../local/postgres_folder.ts";
+import { startPostgres } from "../../local/postgres/postgres.ts";
+import { removePostgresFolder } from "../../local/postgres/folder.ts";
 
 const log = () => {};
 

@@ -1,6 +1,6 @@
 import { strict as assert } from "node:assert";
 
-import { startRedis } from "../../local/redis.ts";
+import { startRedis } from "../../local/redis/start.ts";
 
 async function withFolder(use: (dir: string) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir();

@@ -1,9 +1,9 @@
 import { strict as assert } from "node:assert";
 
-import { startTicker } from "../../local/ticker.ts";
-import { CronTicker, failInterruptedRuns } from "../../local/ticker_cron.ts";
-import { createNetDelivery } from "../../local/ticker_net.ts";
-import { runJob } from "../../local/ticker_run.ts";
+import { startTicker } from "../../local/ticker/ticker.ts";
+import { CronTicker, failInterruptedRuns } from "../../local/ticker/cron.ts";
+import { createNetDelivery } from "../../local/ticker/net.ts";
+import { runJob } from "../../local/ticker/run.ts";
 import { type TestDatabase, withDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
 

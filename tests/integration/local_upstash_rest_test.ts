@@ -2,9 +2,10 @@ import { strict as assert } from "node:assert";
 import { Ratelimit } from "@upstash/ratelimit";
 import { Redis as UpstashRedis } from "@upstash/redis";
 
-import { type Redis, startRedis } from "../../local/redis.ts";
-import { openInProcessRedis } from "../../local/redis_in_process.ts";
-import { startUpstashRest } from "../../local/upstash_rest.ts";
+import type { Redis } from "../../local/redis/redis.ts";
+import { startRedis } from "../../local/redis/start.ts";
+import { openInProcessRedis } from "../../local/redis/in_process.ts";
+import { startUpstashRest } from "../../local/redis/upstash_rest.ts";
 
 const token = "a-token";
 

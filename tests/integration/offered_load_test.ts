@@ -2,7 +2,8 @@
 import { strict as assert } from "node:assert";
 
 import { createTestSimulator } from "../../local/graph_simulator/test_simulator.ts";
-import { type Redis, startRedis } from "../../local/redis.ts";
+import type { Redis } from "../../local/redis/redis.ts";
+import { startRedis } from "../../local/redis/start.ts";
 import { createSendWindows } from "../../supabase/functions/_shared/pacing/send_windows.ts";
 import { createOutboundQueue } from "../../supabase/functions/_shared/queue/outbound.ts";
 import { createLocalBreakers } from "../../supabase/functions/_shared/resilience/breaker_local.ts";

@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import fc from "fast-check";
 
-import type { Redis } from "../../local/redis.ts";
+import type { Redis } from "../../local/redis/redis.ts";
 import { groupRequests } from "../../supabase/functions/_shared/pacing/batch.ts";
 import { createLocalWindows } from "../../supabase/functions/_shared/pacing/local_windows.ts";
 import { createRedisWindows } from "../../supabase/functions/_shared/pacing/redis_windows.ts";

@@ -2,8 +2,9 @@
 import { strict as assert } from "node:assert";
 import { Redis as Client } from "@upstash/redis";
 
-import { type Redis, startRedis } from "../../local/redis.ts";
-import { startUpstashRest } from "../../local/upstash_rest.ts";
+import type { Redis } from "../../local/redis/redis.ts";
+import { startRedis } from "../../local/redis/start.ts";
+import { startUpstashRest } from "../../local/redis/upstash_rest.ts";
 import type { SendRequest } from "../../supabase/functions/_shared/pacing/send_request.ts";
 import { createSendWindows } from "../../supabase/functions/_shared/pacing/send_windows.ts";
 import { runtime } from "../../supabase/functions/_shared/runtime.ts";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { fileURLToPath } from "node:url";
 
-import { removePostgresFolder } from "../../local/postgres_folder.ts";
+import { removePostgresFolder } from "../../local/postgres/folder.ts";
 import { eventually } from "../support/eventually.ts";
 import { findFreePorts } from "../support/free_ports.ts";
 

@@ -1,9 +1,9 @@
 import { Redis as UpstashRedis } from "@upstash/redis";
 
-import type { Redis } from "../../local/redis.ts";
-import { startRedis } from "../../local/redis.ts";
-import { openInProcessRedis } from "../../local/redis_in_process.ts";
-import { createUpstashRest } from "../../local/upstash_rest.ts";
+import type { Redis } from "../../local/redis/redis.ts";
+import { startRedis } from "../../local/redis/start.ts";
+import { openInProcessRedis } from "../../local/redis/in_process.ts";
+import { createUpstashRest } from "../../local/redis/upstash_rest.ts";
 import type { BreakerRedis } from "../../supabase/functions/_shared/resilience/breaker_store.ts";
 
 /** One test on each kind of Redis, which must behave alike. */

@@ -1,5 +1,6 @@
-import { type Redis, startRedis } from "../../local/redis.ts";
-import { startUpstashRest } from "../../local/upstash_rest.ts";
+import type { Redis } from "../../local/redis/redis.ts";
+import { startRedis } from "../../local/redis/start.ts";
+import { startUpstashRest } from "../../local/redis/upstash_rest.ts";
 import type { CredentialLayers } from "../../supabase/functions/_shared/credentials/credentials.ts";
 import type { SenderVersion } from "../../supabase/functions/_shared/credentials/credentials.ts";
 import { connectCredentialLayers } from "../../supabase/functions/_shared/credentials/layers.ts";

@@ -1,7 +1,7 @@
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 
-import { startDataApi } from "../../local/data_api.ts";
-import { jwksOf } from "../../local/data_api_tokens.ts";
+import { startDataApi } from "../../local/data_api/data_api.ts";
+import { jwksOf } from "../../local/data_api/tokens.ts";
 import { type CallRpc, connectDatabase } from "../../supabase/functions/_shared/database.ts";
 import type { Database } from "../../supabase/functions/_shared/database_types.ts";
 import type { TestDatabase } from "./database.ts";

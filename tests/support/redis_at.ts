@@ -1,4 +1,4 @@
-import type { Redis } from "../../local/redis.ts";
+import type { Redis } from "../../local/redis/redis.ts";
 import type { ScriptRedis } from "../../supabase/functions/_shared/pacing/redis_windows.ts";
 
 /** Scripts on a real Redis that believe the time to be another one. What they keep stays an hour longer. */

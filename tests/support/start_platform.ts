@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { removePostgresFolder } from "../../local/postgres_folder.ts";
+import { removePostgresFolder } from "../../local/postgres/folder.ts";
 import { findFreePorts } from "./free_ports.ts";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 
-import { groundFingerprint } from "../../local/postgres_install.ts";
+import { groundFingerprint } from "../../local/postgres/install.ts";
 
 const REPOSITORY = fileURLToPath(new URL("../../", import.meta.url));
 const PROGRAM = fileURLToPath(new URL("./test_server_program.ts", import.meta.url));

@@ -4,8 +4,8 @@ import { basename, dirname, join } from "node:path";
 import postgres from "postgres";
 
 import { migrationsFingerprint } from "../../local/migrate.ts";
-import { startPostgres } from "../../local/postgres.ts";
-import { removePostgresFolder } from "../../local/postgres_folder.ts";
+import { startPostgres } from "../../local/postgres/postgres.ts";
+import { removePostgresFolder } from "../../local/postgres/folder.ts";
 import { templateName } from "./database.ts";
 import { withLock } from "./test_server.ts";
 
