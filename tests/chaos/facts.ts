@@ -1,5 +1,6 @@
 import type { Sql } from "../support/database.ts";
 import type { Platform } from "../support/platform.ts";
+import type { Arrival, Listeners } from "./callbacks.ts";
 import type { Plan } from "./plan.ts";
 
 /** One call that the simulator received, in the order of its taking them up. */
@@ -48,16 +49,23 @@ export interface Facts {
   outbound_entries: number;
   inbound_entries: number;
   event_dead_letters: number;
+  arrivals: Arrival[];
 }
 
 /** Reads everything that the rules are held against. */
-export async function readFacts(platform: Platform, sql: Sql, plan: Plan): Promise<Facts> {
+export async function readFacts(
+  platform: Platform,
+  sql: Sql,
+  plan: Plan,
+  listeners: Listeners,
+): Promise<Facts> {
   const [totals] = await readTotals(sql);
   return {
     ...totals!,
     calls: await readCalls(platform, plan),
     messages: await readMessages(sql),
     conversations: await readConversations(sql),
+    arrivals: listeners.arrivals(),
   };
 }
 

@@ -1,3 +1,4 @@
+import { CALLBACK_INVARIANTS } from "./callback_invariants.ts";
 import { UNDELIVERABLE } from "./call_faults.ts";
 import type { Call, Facts, StoredMessage } from "./facts.ts";
 import type { Plan } from "./plan.ts";
@@ -184,6 +185,7 @@ export const INVARIANTS: readonly Invariant[] = [
       ];
     },
   },
+  ...CALLBACK_INVARIANTS,
 ];
 
 // An urgent message does not wait for one whose outcome is unknown.

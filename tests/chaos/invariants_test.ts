@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 
+import type { Arrival } from "./callbacks.ts";
 import { UNDELIVERABLE } from "./call_faults.ts";
 import type { Call, StoredMessage } from "./facts.ts";
 import { INVARIANTS, type Seen } from "./invariants.ts";
@@ -39,6 +40,34 @@ function aCall(nth: number, overrides: Partial<Call> = {}): Call {
   };
 }
 
+function anArrival(overrides: Partial<Arrival> = {}): Arrival {
+  const told = {
+    phoneNumberId: FROM,
+    id: "c0",
+    type: "message.status",
+    data: { message_id: "m0", status: "read", to: TO },
+    taken: true,
+    ...overrides,
+  };
+  return { body: JSON.stringify(told.data), ...told };
+}
+
+/** All that there is to be told, each once; the first message's statuses step by step. */
+function allArrivals(): Arrival[] {
+  const status = (id: string, message_id: string, status: string) =>
+    anArrival({ id, data: { message_id, status, to: TO } });
+  return [
+    ...["sent", "delivered", "read"].map((one) => status(`c0 ${one}`, "m0", one)),
+    status("c1", "m1", "read"),
+    status("c2", "m2", "read"),
+    anArrival({
+      id: "c3",
+      type: "message.received",
+      data: { customer: { phone: TO }, message: { wamid: "wamid.in" } },
+    }),
+  ];
+}
+
 /** A run of three messages in which all went well. */
 function aRun(): Seen {
   const size = { seed: 1, messages: 3, tenants: 1, kills: 0, seconds: 1, hangs: false };
@@ -61,6 +90,7 @@ function aRun(): Seen {
       outbound_entries: 0,
       inbound_entries: 0,
       event_dead_letters: 0,
+      arrivals: allArrivals(),
     },
   };
 }
@@ -86,6 +116,23 @@ Deno.test("a message that was refused for good is dead with one letter, and brea
       dead_letters: ["undeliverable"],
       has_error: true,
     });
+    facts.arrivals[3] = anArrival({ id: "c1", data: { message_id: "m1", status: "dead", to: TO } });
+  });
+  assert.deepEqual(broken, []);
+});
+
+Deno.test("a callback may come again until it was taken and its turn is over, and breaks no rule", () => {
+  const broken = brokenBy(({ facts }) => {
+    const [first, ...rest] = facts.arrivals;
+    facts.arrivals = [{ ...first!, taken: false }, first!, first!, ...rest];
+  });
+  assert.deepEqual(broken, []);
+});
+
+Deno.test("nobody who does not listen is told", () => {
+  const broken = brokenBy(({ plan, facts }) => {
+    plan.tenants[0]!.listens = false;
+    facts.arrivals = [];
   });
   assert.deepEqual(broken, []);
 });
@@ -161,6 +208,31 @@ const FAULTS: [fault: string, rule: RegExp, change: (seen: Seen) => void][] = [
   }],
   ["an event is stored twice", /stored once and applied/, ({ facts }) => {
     facts.equal_events = 1;
+  }],
+  ["the end of a message is not told", /told how each message ended/, ({ facts }) => {
+    facts.arrivals[2]!.taken = false;
+  }],
+  ["a customer's message is not told", /what each customer wrote/, ({ facts }) => {
+    facts.arrivals.pop();
+  }],
+  ["a callback came again under another id", /one webhook-id/, ({ facts }) => {
+    facts.arrivals.push({ ...facts.arrivals[5]!, id: "c4" });
+  }],
+  ["a callback came again with another body", /one body/, ({ facts }) => {
+    facts.arrivals.push({ ...facts.arrivals[5]!, body: "{}" });
+  }],
+  ["a callback came again after the next one", /one callback follows/, ({ facts }) => {
+    facts.arrivals.push(facts.arrivals[0]!);
+  }],
+  [
+    "the next callback did not wait for one that was refused",
+    /one callback follows/,
+    ({ facts }) => {
+      facts.arrivals[0]!.taken = false;
+    },
+  ],
+  ["a status was told after a later one", /told after one that comes later/, ({ facts }) => {
+    facts.arrivals.splice(0, 3, facts.arrivals[1]!, facts.arrivals[0]!, facts.arrivals[2]!);
   }],
   ["a customer has two conversations", /one conversation/, ({ facts }) => {
     facts.conversations.push(facts.conversations[0]!);

@@ -11,9 +11,9 @@ export interface PlannedKill {
 }
 
 /** How many processes each function has that is killed. */
-export const INSTANCES = { "wa-sender": 3, "wa-inbound": 2 } as const;
+export const INSTANCES = { "wa-sender": 3, "wa-inbound": 2, "wa-callbacks": 2 } as const;
 
-const TARGETS = [["wa-sender", 4], ["wa-inbound", 1]] as const;
+const TARGETS = [["wa-sender", 4], ["wa-inbound", 1], ["wa-callbacks", 1]] as const;
 
 /** Spreads the kills over the run, most of them on those who send. */
 export function drawKills(size: Size, random: Random): PlannedKill[] {

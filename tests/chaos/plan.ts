@@ -45,6 +45,8 @@ export interface PlannedTenant {
   requests: PlannedRequest[];
   callFaults: CallFault[];
   inbound: PlannedInbound[];
+  /** Whether it has a server that is told what happens. */
+  listens: boolean;
 }
 
 export interface Plan {
@@ -55,6 +57,7 @@ export interface Plan {
 
 const MESSAGES_PER_RECIPIENT = 5;
 const LARGEST_BATCH = 40;
+const LISTENS_EACH = 4;
 
 /** Everything that is posted and everything that goes wrong, decided before the run begins. */
 export function drawPlan(size: Size): Plan {
@@ -81,6 +84,7 @@ function drawTenant(index: number, count: number, size: Size, random: Random): P
     requests: drawRequests(`tenant-${number}`, messages, size, random),
     callFaults: drawCallFaults(messages, size, random),
     inbound: drawInbound(number, recipients, size, random),
+    listens: index % LISTENS_EACH === 0,
   };
 }
 

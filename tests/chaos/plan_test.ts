@@ -63,5 +63,5 @@ Deno.test("a fault counts only the calls that no earlier one of its recipient to
 Deno.test("kills are spread over the run and name processes that there are", () => {
   const { kills } = drawPlan(SIZE);
   assert.ok(kills.every(({ afterMs }) => afterMs >= 0 && afterMs <= 60_000));
-  assert.ok(kills.every(({ label }) => /^wa-(sender#[012]|inbound#[01])$/.test(label)));
+  assert.ok(kills.every(({ label }) => /^wa-(sender#[012]|(inbound|callbacks)#[01])$/.test(label)));
 });

@@ -34,6 +34,8 @@ export function describeResult(plan: Plan, result: Result, restarts: number): st
     `messages ${facts.messages.length}: ${list(tally(facts.messages.map(({ status }) => status)))}`,
     `posts repeated ${traffic.repetitions}, refused for a while ${traffic.retried}`,
     `events: ${list(new Map(Object.entries(facts.event_states)))}`,
+    `callbacks ${facts.arrivals.length}: ${list(tally(facts.arrivals.map(({ type }) => type)))}; ` +
+    `${new Set(facts.arrivals.map(({ id }) => id)).size} different ones`,
     "",
     ...(unsettled === null ? [] : [`did not come to rest: ${JSON.stringify(unsettled)}`]),
     ...violations.flatMap(({ title, broken }) => [

@@ -1,4 +1,5 @@
 import { openPlatformDatabase } from "../support/platform_database.ts";
+import { startListeners } from "./callbacks.ts";
 import { control } from "./control.ts";
 import { type Facts, readFacts } from "./facts.ts";
 import { INVARIANTS } from "./invariants.ts";
@@ -44,6 +45,7 @@ export async function runPlan(
   await using database = openPlatformDatabase(platform);
   await control(platform, "PATCH", "/settings", { webhooks: { duplicates: 1, shuffle: true } });
   const tenants = await createTenants(platform, plan);
+  await using listeners = await startListeners(platform, tenants);
   print(`  ${tenants.length} tenants are ready`);
 
   const [traffic, killed] = await Promise.all([
@@ -59,7 +61,7 @@ export async function runPlan(
       if (goneAt !== null) await passTime(database.sql, goneAt, seen);
     },
   });
-  const facts = await readFacts(platform, database.sql, plan);
+  const facts = await readFacts(platform, database.sql, plan, listeners);
   const violations = INVARIANTS
     .map(({ title, broken }) => ({ title, broken: broken({ plan, traffic, facts }) }))
     .filter(({ broken }) => broken.length > 0);

@@ -8,10 +8,13 @@ export interface Unsettled {
   pending_events: number;
   outbound_entries: number;
   inbound_entries: number;
+  callbacks: number;
   simulator: Idleness;
 }
 
 const POLL_MS = 500;
+/** As wa-callbacks takes it. */
+const CALLBACK_LEASE_SECONDS = 60;
 
 /**
  * Waits until nothing is under way any more and returns null, or what still is after `boundMs`.
@@ -46,7 +49,10 @@ async function look(platform: Platform, sql: Sql): Promise<Unsettled> {
         ) by_status), '{}') as messages,
       (select count(*) from switchyard.inbound_events where state = 'pending') as pending_events,
       (select count(*) from pgmq.q_wa_outbound) as outbound_entries,
-      (select count(*) from pgmq.q_wa_inbound) as inbound_entries`;
+      (select count(*) from pgmq.q_wa_inbound) as inbound_entries,
+      (
+        select count(*) from switchyard.callback_deliveries where finished_at is null
+      ) as callbacks`;
   return { ...row!, simulator };
 }
 
@@ -79,6 +85,10 @@ export async function passTime(sql: Sql, goneAt: Date, seen: Unsettled): Promise
     select pgmq.set_vt('wa_inbound', q.msg_id, 0)
     from pgmq.q_wa_inbound q
     join gone on gone.id = (q.message ->> 'id')::bigint`;
+  await sql`
+    update switchyard.callback_deliveries set lease_expires_at = clock_timestamp()
+    where lease_expires_at > clock_timestamp()
+      and lease_expires_at < ${goneAt}::timestamptz + make_interval(secs => ${CALLBACK_LEASE_SECONDS})`;
   if (!isAtRest(seen.simulator) || seen.pending_events > 0) return;
   await sql`
     update switchyard.messages set unknown_until = clock_timestamp()
