@@ -81,6 +81,8 @@ export async function startIsolationGround(): Promise<IsolationGround> {
       }
     },
     async release(name) {
+      // Else only its first round would be beside a breaker that opens.
+      await closeBreakers(env);
       await setHold([name], null);
       await sql`select switchyard.ring_doorbell('wa-sender')`;
     },
@@ -92,6 +94,24 @@ export async function startIsolationGround(): Promise<IsolationGround> {
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+async function closeBreakers(env: Record<string, string>): Promise<void> {
+  const ask = async (method: string, path: string) => {
+    const headers = { apikey: env.SUPABASE_SECRET_KEY! };
+    const response = await fetch(`${env.SUPABASE_URL}/functions/v1/admin${path}`, {
+      method,
+      headers,
+    });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return await response.json();
+  };
+  const { breakers } = await ask("GET", "/breakers") as {
+    breakers: { scope: string; state: string }[];
+  };
+  for (const { scope, state } of breakers) {
+    if (state !== "closed") await ask("POST", `/breakers/${encodeURIComponent(scope)}/reset`);
+  }
 }
 
 interface Posted {
