@@ -144,10 +144,12 @@ $$;
 
 -- Claims up to batch messages for a lease: no other claim returns them while it lasts, and the attempt
 -- is on record before the call is made. Each message comes with the limits that hold for it now, those
--- of its tenant unless its sender has its own, and with the depth of what is still due, up to 10,000.
+-- of its tenant unless its sender has its own, and with the depth of what is still due, counted up to
+-- count_depth_to: each is read for it.
 -- One claim runs at a time: a second one finds nothing, since what it would take is being taken.
 create or replace function switchyard_api.claim_messages(
-  batch integer, lease_seconds integer, worker text, at timestamptz default clock_timestamp()
+  batch integer, lease_seconds integer, worker text, at timestamptz default clock_timestamp(),
+  count_depth_to integer default 10000
 )
 returns table (
   id uuid, attempt integer, tenant_id uuid, sender_id uuid, phone_number_id text,
@@ -204,7 +206,7 @@ begin
   perform switchyard.follow_charges(v_expired, claim_messages.at) where v_expired is not null;
 
   -- Not in the query below, where it would be counted again for every row.
-  v_depth := switchyard.count_due(claim_messages.at, 10000);
+  v_depth := switchyard.count_due(claim_messages.at, claim_messages.count_depth_to);
   return query
   select m.id, m.attempt_count, m.tenant_id, m.sender_id, s.phone_number_id, s.business_account_id,
     s.credential_version, m.recipient, m.type, m.content, m.context, m.lane, m.failure_count,

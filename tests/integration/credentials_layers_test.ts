@@ -43,7 +43,11 @@ onGround(
     const tenancy = await createTenancy(sql);
     const items = ["+15550200001", "+15550200002"].map((to) => anItem(tenancy, { to }));
     await enqueue(sql, tenancy, items, new Date());
-    const queue = createOutboundQueue(callRpc, { worker: "test", leaseSeconds: 60 });
+    const queue = createOutboundQueue(callRpc, {
+      worker: "test",
+      leaseSeconds: 60,
+      countDepthTo: 1,
+    });
     const isolates = [startIsolate(), startIsolate()];
     const findNext = async () => {
       const claimed = await queue.claim(1);

@@ -107,7 +107,7 @@ function connect(
     return await askSimulator(method, url.pathname, JSON.parse(text));
   };
   return {
-    queue: createOutboundQueue(timed, { worker: "test", leaseSeconds: 60 }),
+    queue: createOutboundQueue(timed, { worker: "test", leaseSeconds: 60, countDepthTo: 1_001 }),
     credentials: {
       find: (senders) =>
         Promise.resolve(senders.map(() => ({ found: true, accessToken: "token" }))),

@@ -115,7 +115,13 @@ export type Database = {
         }[];
       };
       "claim_messages": {
-        Args: { "at"?: string; "batch": number; "lease_seconds": number; "worker": string };
+        Args: {
+          "at"?: string;
+          "batch": number;
+          "count_depth_to"?: number;
+          "lease_seconds": number;
+          "worker": string;
+        };
         Returns: {
           "attempt": number;
           "business_account_id": string;

@@ -49,8 +49,13 @@ export function connectSender(
   const preload = createPreload({ call, credentials, log, most });
   const { WHATSAPP_GRAPH_URL: baseUrl, WHATSAPP_GRAPH_VERSION: version } = config;
   const worker = world.env("SB_EXECUTION_ID") ?? "local";
+  const depths = {
+    highDepth: config.SWITCHYARD_BACKPRESSURE_HIGH_DEPTH,
+    lowDepth: config.SWITCHYARD_BACKPRESSURE_LOW_DEPTH,
+  };
+  const countDepthTo = depths.highDepth + 1;
   const deps: DrainDeps = {
-    queue: createOutboundQueue(call, { worker, leaseSeconds }),
+    queue: createOutboundQueue(call, { worker, leaseSeconds, countDepthTo }),
     credentials,
     breakers: createBreakers({ shared, local, now, sleep, log }),
     windows: createSendWindows({ redis, now, sleep, log }),
@@ -60,10 +65,6 @@ export function connectSender(
     random,
     sleep,
     log,
-  };
-  const depths = {
-    highDepth: config.SWITCHYARD_BACKPRESSURE_HIGH_DEPTH,
-    lowDepth: config.SWITCHYARD_BACKPRESSURE_LOW_DEPTH,
   };
   return { identify, deps, depths, preload, reportStatistics };
 }

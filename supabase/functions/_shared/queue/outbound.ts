@@ -29,7 +29,7 @@ export interface ClaimedMessage {
   /** The sender's rate as Meta lets it go now. */
   perSecond: number;
   cacheGeneration: number;
-  /** How many messages were still due after this claim, counted up to 10,000. */
+  /** How many messages were still due after this claim, counted as far as the worker wants to know. */
   depth: number;
 }
 
@@ -84,7 +84,7 @@ export interface OutboundQueue {
 /** The outbound queue as SQL knows it: one call a step and batch, never one a message. */
 export function createOutboundQueue(
   call: CallRpc,
-  options: { worker: string; leaseSeconds: number },
+  options: { worker: string; leaseSeconds: number; countDepthTo: number },
 ): OutboundQueue {
   return {
     async claim(batch) {
@@ -92,6 +92,7 @@ export function createOutboundQueue(
         batch,
         lease_seconds: options.leaseSeconds,
         worker: options.worker,
+        count_depth_to: options.countDepthTo,
       });
       return rows.map((row) => ({
         id: row.id,
