@@ -1,23 +1,12 @@
 import { assign, setup } from "xstate";
 import type { ConversationEvent } from "./event.ts";
 import type { MachineVersion } from "./machine.ts";
+import { MAX_FALLBACKS } from "./menu_context.ts";
+import type { MenuContext } from "./menu_context.ts";
 import { intentOf, repairOf } from "./menu_intent.ts";
 import type { Intent } from "./menu_intent.ts";
-import { MAX_FALLBACKS, menuWords } from "./menu_words.ts";
+import { menuWords } from "./menu_words.ts";
 import { RELEASES } from "./released.ts";
-
-/** What the menu bot remembers of a conversation. */
-export interface MenuContext {
-  /** What the customer wanted last. */
-  intent: Intent;
-  repair: string | null;
-  /** How often in a row it did not understand; at most MAX_FALLBACKS. */
-  fallbacks: number;
-  /** The customer has seen the menu. */
-  knowsMenu: boolean;
-  /** The customer's last message. */
-  wamid: string | null;
-}
 
 const machine = setup({
   types: { context: {} as MenuContext, events: {} as ConversationEvent },

@@ -4,12 +4,12 @@ import type { AnyMachineSnapshot, EventObject } from "xstate";
 import { getShortestPaths, getSimplePaths } from "xstate/graph";
 
 import { parseMessage } from "../whatsapp/outbound_message.ts";
+import type { OutgoingMessage } from "./machine.ts";
 import { machines } from "./machines.ts";
+import { MAX_FALLBACKS } from "./menu_context.ts";
+import type { MenuContext } from "./menu_context.ts";
 import { REPAIRS } from "./menu_intent.ts";
 import { menuV1 } from "./menu_machine.ts";
-import type { MenuContext } from "./menu_machine.ts";
-import { MAX_FALLBACKS } from "./menu_words.ts";
-import type { OutgoingMessage } from "./machine.ts";
 import { restoreSnapshot, stateName, storeSnapshot } from "./snapshot.ts";
 import { begin, react } from "./transition.ts";
 

@@ -1,9 +1,7 @@
 import type { OutgoingMessage, Words } from "./machine.ts";
-import type { MenuContext } from "./menu_machine.ts";
+import { MAX_FALLBACKS } from "./menu_context.ts";
+import type { MenuContext } from "./menu_context.ts";
 import { REPAIRS } from "./menu_intent.ts";
-
-/** Most tries that the machine grants a customer whom it does not understand. */
-export const MAX_FALLBACKS = 3;
 
 const MENU = { id: "menu", title: "Menu" };
 const BOOK = { id: "booking", title: "Book a repair" };
