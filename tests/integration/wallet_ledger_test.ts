@@ -82,7 +82,7 @@ for (const role of ["anon", "authenticated"]) {
   });
 }
 
-// Each tries, as the owner, what a careless function could do, and is refused at the commit.
+// Each tries, as the owner, what a careless function could do, and is refused, at the latest at the commit.
 const crooked: [title: string, run: (sql: Sql, ids: Ids) => Promise<unknown>, reason: RegExp][] = [
   [
     "a transfer whose entries do not sum to zero",

@@ -140,7 +140,7 @@ export class WalletModel {
     return "completed";
   }
 
-  place(id: string, account: number, amount: number, minutes: number | null): string {
+  place(id: string, account: number, amount: number, minutes: number | null = null): string {
     const { debt, now, accounts, holds } = this.#state;
     if (debt > 0) return "debt_outstanding";
     if (minutes !== null && minutes <= 0) return "already_expired";

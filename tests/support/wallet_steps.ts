@@ -16,6 +16,13 @@ const wanted = fc.record({
   minutes: fc.option(fc.integer({ min: 0, max: 30 })),
 });
 
+const charge = fc.record({
+  kind: fc.constant("charge" as const),
+  nth,
+  amount,
+  reference: fc.nat(2),
+});
+
 /** Anything that can be asked of a wallet. */
 export const anyStep = fc.oneof(
   fc.record({ kind: fc.constant("top_up" as const), account, amount, payment }),
@@ -35,7 +42,8 @@ export const anyStep = fc.oneof(
     holds: fc.array(wanted, { minLength: 2, maxLength: 3 }),
   }),
   fc.record({ kind: fc.constant("capture" as const), nth, amount }),
-  fc.record({ kind: fc.constant("charge" as const), nth, amount, reference: fc.nat(2) }),
+  charge,
+  charge,
   fc.record({ kind: fc.constant("release" as const), nth }),
   fc.record({ kind: fc.constant("expire" as const) }),
   fc.record({ kind: fc.constant("repay" as const) }),
