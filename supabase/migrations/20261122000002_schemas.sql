@@ -8,11 +8,12 @@ create schema if not exists switchyard_api;
 -- inserts touch the right end of an index and not all of it.
 create or replace function switchyard.new_id()
 returns uuid
-language sql
+language plpgsql
 volatile
 set search_path = ''
 as $$
-  select encode(
+begin
+  return encode(
     set_bit(
       set_bit(
         overlay(
@@ -26,6 +27,7 @@ as $$
     ),
     'hex'
   )::uuid;
+end;
 $$;
 
 -- So many ids of one moment for the price of one and little more.

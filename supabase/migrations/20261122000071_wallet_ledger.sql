@@ -1,5 +1,5 @@
 -- The ledger: a transfer is one movement of money, its entries are the sides of it. Both are only ever
--- added. What the database itself guarantees at every commit: the entries of a transfer sum to zero in
+-- added. What the database itself guarantees at every commit: a transfer has entries, which sum to zero in
 -- each currency; an account's entries are numbered 1, 2, 3 … without a gap, each carrying the balance
 -- after it; the account's row says what its last entry says. Locks nothing on a first install.
 -- Undo: drop the objects below.
@@ -56,8 +56,26 @@ create index if not exists wallet_entries_account_id_created_at
 -- The checks run as their owner: what is deferred to the commit runs when the function that wrote has
 -- already returned, as a role that may not read these tables.
 
--- Refuses the commit of a transfer that has no entries, or whose entries do not sum to zero.
-create or replace function switchyard.refuse_unbalanced_transfer()
+-- Refuses the commit of a transfer that has no entries.
+create or replace function switchyard.refuse_transfer_without_entries()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  perform from switchyard.wallet_entries e where e.transfer_id = new.id;
+  if not found then
+    raise exception 'Cannot commit transfer %: entries are missing', new.id
+      using errcode = 'check_violation', constraint = 'transfer_has_entries';
+  end if;
+  return null;
+end;
+$$;
+
+-- Refuses a statement whose entries do not sum to zero, for each transfer in each currency. Entries are
+-- never changed, so what each statement keeps every commit keeps.
+create or replace function switchyard.refuse_unbalanced_entries()
 returns trigger
 language plpgsql
 security definer
@@ -66,27 +84,17 @@ as $$
 declare
   v_transfer_id uuid;
 begin
-  if tg_table_name = 'wallet_transfers' then
-    v_transfer_id := new.id;
-  else
-    v_transfer_id := new.transfer_id;
+  select i.transfer_id into v_transfer_id
+  from inserted i
+  join switchyard.wallet_accounts a on a.id = i.account_id
+  group by i.transfer_id, a.currency
+  having sum(i.amount_micros) <> 0
+  limit 1;
+  if found then
+    raise exception 'Cannot post transfer %: its entries do not sum to zero', v_transfer_id
+      using errcode = 'check_violation', constraint = 'entries_sum_to_zero';
   end if;
-
-  if (
-    select coalesce(bool_and(side.total = 0), false)
-    from (
-      select sum(e.amount_micros) as total
-      from switchyard.wallet_entries e
-      join switchyard.wallet_accounts a on a.id = e.account_id
-      where e.transfer_id = v_transfer_id
-      group by a.currency
-    ) side
-  ) then
-    return null;
-  end if;
-  raise exception 'Cannot commit transfer %: entries are missing or do not sum to zero',
-    v_transfer_id
-    using errcode = 'check_violation', constraint = 'entries_sum_to_zero';
+  return null;
 end;
 $$;
 
@@ -144,13 +152,12 @@ drop trigger if exists transfer_has_entries on switchyard.wallet_transfers;
 create constraint trigger transfer_has_entries
   after insert on switchyard.wallet_transfers
   deferrable initially deferred
-  for each row execute function switchyard.refuse_unbalanced_transfer();
+  for each row execute function switchyard.refuse_transfer_without_entries();
 
-drop trigger if exists entries_sum_to_zero on switchyard.wallet_entries;
-create constraint trigger entries_sum_to_zero
+create or replace trigger entries_sum_to_zero
   after insert on switchyard.wallet_entries
-  deferrable initially deferred
-  for each row execute function switchyard.refuse_unbalanced_transfer();
+  referencing new table as inserted
+  for each statement execute function switchyard.refuse_unbalanced_entries();
 
 drop trigger if exists balance_is_told_by_entries on switchyard.wallet_accounts;
 create constraint trigger balance_is_told_by_entries

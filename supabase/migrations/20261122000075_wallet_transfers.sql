@@ -100,6 +100,7 @@ declare
   v_amount bigint := switchyard.read_amount_micros(transfer);
   v_currency text := transfer ->> 'currency';
   v_ids uuid[] := array[transfer ->> 'source_account_id', transfer ->> 'destination_account_id'];
+  v_account switchyard.wallet_accounts;
   v_source switchyard.wallet_accounts;
   v_destination switchyard.wallet_accounts;
   v_refusal jsonb;
@@ -109,9 +110,18 @@ begin
     return jsonb_build_object('outcome', 'same_account', 'field', 'destination_account_id');
   end if;
 
-  perform switchyard.lock_wallet_accounts(v_ids);
-  select * into v_source from switchyard.wallet_accounts where id = v_ids[1];
-  select * into v_destination from switchyard.wallet_accounts where id = v_ids[2];
+  for v_account in
+    select * from switchyard.wallet_accounts a
+    where a.id = any (v_ids)
+    order by a.id
+    for no key update
+  loop
+    if v_account.id = v_ids[1] then
+      v_source := v_account;
+    else
+      v_destination := v_account;
+    end if;
+  end loop;
   v_refusal := coalesce(
     switchyard.refuse_account(v_source, move_funds.tenant_id, v_currency, 'source_account_id'),
     switchyard.refuse_account(
