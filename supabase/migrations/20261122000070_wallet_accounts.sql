@@ -130,7 +130,7 @@ begin
 end;
 $$;
 
--- Returns that account, made at its first use. Its credit limit is the largest there is: what Meta
+-- Returns that account, made with the first account in the currency. Its credit limit is the largest there is: what Meta
 -- has charged is owed, however much it is.
 create or replace function switchyard.open_receivable(tenant_id uuid, currency text)
 returns uuid

@@ -62,7 +62,8 @@ begin
 end;
 $$;
 
--- Opens a cash account of the tenant.
+-- Opens a cash account of the tenant, and what it may come to owe in this currency: made later, in the
+-- midst of a movement, it would be locked out of order.
 create or replace function switchyard_api.create_wallet_account(
   tenant_id uuid, account jsonb, idempotency jsonb, actor jsonb
 )
@@ -86,6 +87,7 @@ begin
           create_wallet_account.actor)
   returning jsonb_build_object(
     'outcome', 'completed', 'id', a.id, 'currency', a.currency, 'name', a.name) into v_answer;
+  perform switchyard.open_receivable(create_wallet_account.tenant_id, account ->> 'currency');
   perform switchyard.keep_wallet_answer(
     create_wallet_account.tenant_id, 'wallet.account', idempotency, v_answer);
   return v_answer;

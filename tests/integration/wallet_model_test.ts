@@ -34,8 +34,9 @@ const opened = 200;
 
 async function openScene(lane: Lane, tenantId: string, run: number): Promise<Scene> {
   const rows = await lane.sql<{ id: string }[]>`
-    insert into switchyard.wallet_accounts (tenant_id, currency)
-    select ${tenantId}, 'USD' from generate_series(1, ${ACCOUNTS}) returning id`;
+    select switchyard_api.create_wallet_account(${tenantId}, '{"currency":"USD"}', jsonb_build_object(
+      'key', 'account ' || nth, 'fingerprint', repeat('0', 64), 'field_digests', '{}'::jsonb), '{}') ->> 'id' as id
+    from generate_series(1, ${ACCOUNTS}) nth`;
   const accounts = rows.map(({ id }) => id);
   await lane.sql`
     select switchyard_api.apply_provider_event('stripe', jsonb_build_object('action', 'credit',
