@@ -261,7 +261,8 @@ begin
     select m.accepted_no, jsonb_strip_nulls(jsonb_build_object(
       'id', m.id, 'status', m.status, 'from', s.phone_number_id, 'to', m.recipient, 'type', m.type,
       'lane', m.lane, 'client_ref', m.client_ref, 'wamid', m.wamid, 'error', m.failure,
-      'price', switchyard.tell_price(m), 'planned_send_at', m.planned_send_at, 'created_at', m.created_at)) as line
+      'price', switchyard.tell_price(m), 'planned_send_at', m.planned_send_at,
+      'created_at', m.created_at)) as line
     from switchyard.messages m
     join switchyard.senders s on s.id = m.sender_id
     where m.tenant_id = list_messages.tenant_id

@@ -1,5 +1,6 @@
--- Files of customers' messages: finding them, and keeping those that a tenant wants kept: which they are, how far each is, and when it
--- goes again. The files themselves are in the bucket wa-media of Supabase Storage.
+-- Files of customers' messages: finding them, and keeping those that a tenant wants kept: which they
+-- are, how far each is, and when it goes again. The files themselves are in the bucket wa-media of
+-- Supabase Storage.
 -- Locks conversation_events for a moment, to add a trigger. Undo: drop the trigger, the functions and
 -- the tables below, then empty and delete the bucket.
 
