@@ -346,6 +346,39 @@ Deno.test("a free entry point lasts as long as the latest status says", async ()
   assert.equal(conversation!.window.free_entry_until, "2026-11-25T12:00:00+00:00");
 });
 
+Deno.test("a free entry point is that of one sender and one customer, also of one without a number", async () => {
+  await using stage = await setUp();
+  const [tenancy, other] = [await createTenancy(stage.sql), await createTenancy(stage.sql)];
+  const hidden = { from: undefined, from_user_id: "US.77" };
+  for (const each of [tenancy, other]) {
+    await stage.receiveMessage(each, hidden);
+    await stage.receiveMessage(each);
+  }
+  await stage.receive(tenancy, {
+    statuses: [{
+      id: "wamid.out",
+      status: "sent",
+      timestamp: seconds(NOON),
+      recipient_user_id: "US.77",
+      conversation: {
+        id: "1",
+        expiration_timestamp: seconds("2026-11-25T12:00:00Z"),
+        origin: { type: "referral_conversion" },
+      },
+      pricing: { pricing_model: "PMP", type: "free_entry_point", category: "referral_conversion" },
+    }],
+  });
+  const told = async (of: Tenancy) =>
+    (await stage.conversationsOf(of))
+      .map(({ customer, window }) => [customer.phone, customer.user_id, window.free_entry_until])
+      .toSorted();
+  assert.deepEqual(await told(tenancy), [
+    ["+" + CUSTOMER, null, null],
+    [null, "US.77", "2026-11-25T12:00:00+00:00"],
+  ]);
+  assert.deepEqual((await told(other)).map(([, , until]) => until), [null, null]);
+});
+
 Deno.test("a page of a conversation is read by its indexes, however long both sides wrote", async () => {
   await using stage = await setUp();
   const tenancy = await createTenancy(stage.sql);

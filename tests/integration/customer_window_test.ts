@@ -92,6 +92,36 @@ Deno.test("the window of a customer who never wrote to this sender is not known 
     assert.deepEqual(await findClosed(sql, theirs, [{}]), []);
   }));
 
+Deno.test("a customer without a phone number has a window of their own, by their id", () =>
+  inFreshDatabase(async (sql) => {
+    const tenancy = await createTenancy(sql);
+    await receive(sql, tenancy, ago(30 * HOUR_MS), null);
+    const closed = await findClosed(sql, tenancy, [{ to: "US.1" }, { to: "US.2" }, {}]);
+    assert.deepEqual(closed, [{ index: 0, closed_at: ago(6 * HOUR_MS) }]);
+    await receive(sql, tenancy, ago(1 * HOUR_MS), null);
+    assert.deepEqual(await findClosed(sql, tenancy, [{ to: "US.1" }]), []);
+  }));
+
+Deno.test("each sender of a tenant has its own window with one customer", () =>
+  inFreshDatabase(async (sql) => {
+    const first = await createTenancy(sql);
+    const { tenantId } = first;
+    const sender = {
+      phone_number_id: "55500999",
+      business_account_id: first.businessAccountId,
+      display_phone_number: "+1 555 010 0002",
+      access_token: "another-token",
+    };
+    const [added] = await sql`
+      select switchyard_api.add_sender(${tenantId}, ${sql.json(sender)}, '{"kind":"secret"}')
+        ->> 'id' as id`;
+    const second = { ...first, senderId: added!.id, phoneNumberId: sender.phone_number_id };
+    await receive(sql, first, ago(30 * HOUR_MS));
+    await receive(sql, second, ago(2 * HOUR_MS));
+    const closed = await findClosed(sql, first, [{}, { sender_id: second.senderId }]);
+    assert.deepEqual(closed.map(({ index }) => index), [0]);
+  }));
+
 Deno.test("a sender of another tenant tells nothing about its customers", () =>
   inFreshDatabase(async (sql) => {
     const [ours, theirs] = [await createTenancy(sql), await createTenancy(sql)];

@@ -7,9 +7,11 @@ import { aPhoneNumber, connectPlatform } from "../support/platform.ts";
 const platform = connectPlatform();
 
 interface Page {
-  conversations: { id: string }[];
-  messages: { id: string; type: string; image?: { sha256: string } }[];
+  conversations: { id: string; window: { state: string; free_entry_until: string | null } }[];
+  messages: { id: string; type: string; image?: { sha256: string }; referral?: unknown }[];
 }
+
+const HOUR_MS = 3_600_000;
 
 Deno.test("a customer's picture is heard of, read and fetched, by its tenant alone", async () => {
   const [tenant, other] = [await platform.createTenant(), await platform.createTenant()];
@@ -47,4 +49,33 @@ Deno.test("a customer's picture is heard of, read and fetched, by its tenant alo
   assert.equal(file.headers.get("content-type"), "image/png");
   assert.ok(file.text.length > 0);
   assert.equal((await other.api(media)).status, 404);
+});
+
+Deno.test("for 72 hours after the answer to who came from an ad or a page all is free, and is told so", async () => {
+  const tenant = await platform.createTenant();
+  for (const source_type of ["ad", "post"]) {
+    const from = aPhoneNumber();
+    const referral = { source_type, source_id: "1", headline: "Chat with us" };
+    await platform.simulator.receiveFromCustomer({
+      from,
+      phone_number_id: tenant.phoneNumberId,
+      type: "text",
+      text: { body: "I want this" },
+      referral,
+    });
+    const list = `/wa-conversations?customer=${encodeURIComponent(from)}`;
+    const look = async () => (await tenant.api(list)).json<Page>().conversations[0];
+    const written = await eventually(look, (one) => one !== undefined);
+    assert.deepEqual(written!.window.free_entry_until, null);
+    const { messages } = (await tenant.api(`/wa-conversations/${written!.id}/messages`))
+      .json<Page>();
+    assert.deepEqual(messages[0]!.referral, referral);
+
+    const before = Math.floor(Date.now() / 1_000) * 1_000;
+    await tenant.send({ to: from });
+    const answered = await eventually(look, (one) => one!.window.free_entry_until !== null);
+    const until = Date.parse(answered!.window.free_entry_until!);
+    assert.ok(until >= before + 72 * HOUR_MS && until <= Date.now() + 72 * HOUR_MS, `${until}`);
+    assert.equal(answered!.window.state, "open");
+  }
 });

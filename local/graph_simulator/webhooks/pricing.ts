@@ -14,7 +14,8 @@ export interface Pricing {
   /** A customer came from an advertisement: an answer within 24 h makes 72 h free. */
   cameFromAd(number: BusinessNumber, waId: string): void;
   answered(number: BusinessNumber, waId: string): void;
-  isFreeEntryPoint(number: BusinessNumber, waId: string | null): boolean;
+  /** Until when everything is free, in milliseconds since the epoch; null when it is not. */
+  freeEntryUntil(number: BusinessNumber, waId: string | null): number | null;
   clear(): void;
 }
 
@@ -27,11 +28,13 @@ export function createPricing(now: () => number, settings: SettingsHolder): Pric
   const monthOf = (number: BusinessNumber, at: number) =>
     `${number.phoneNumberId} ${new Date(at).toISOString().slice(0, 7)}`;
 
-  const isFreeEntryPoint = (number: BusinessNumber, waId: string | null) =>
-    waId !== null && now() < (freeUntil.get(pairOf(number, waId)) ?? 0);
+  function freeEntryUntil(number: BusinessNumber, waId: string | null): number | null {
+    const until = waId === null ? undefined : freeUntil.get(pairOf(number, waId));
+    return until !== undefined && now() < until ? until : null;
+  }
 
   function typeOf(message: AcceptedMessage): string {
-    if (isFreeEntryPoint(message.number, message.waId)) return "free_entry_point";
+    if (freeEntryUntil(message.number, message.waId) !== null) return "free_entry_point";
     if (message.category !== "service") return "regular";
     const month = monthOf(message.number, message.acceptedAt);
     const used = serviceMessages.get(month) ?? 0;
@@ -70,7 +73,7 @@ export function createPricing(now: () => number, settings: SettingsHolder): Pric
       adVisits.delete(pairOf(number, waId));
       if (now() - cameAt < DAY_MS) freeUntil.set(pairOf(number, waId), now() + 3 * DAY_MS);
     },
-    isFreeEntryPoint,
+    freeEntryUntil,
     clear() {
       for (const map of [serviceMessages, adVisits, freeUntil]) map.clear();
     },

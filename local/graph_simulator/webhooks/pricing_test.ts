@@ -84,16 +84,24 @@ Deno.test("an answer within a day of an advertisement makes 72 hours free", asyn
   await send();
   await advance(1_000);
   await send(template);
-  await advance(3 * DAY_MS);
+  await advance(DAY_MS);
+  await send(template);
+  await advance(2 * DAY_MS);
   await send(template);
   await advance(1_000);
   assert.deepEqual(typesOf(statuses(), "delivered"), [
     "free_entry_point",
     "free_entry_point",
+    "free_entry_point",
     "regular",
   ]);
-  const conversation = statuses()[0]?.conversation as Item;
-  assert.deepEqual(conversation.origin, { type: "referral_conversion" });
+  const told = statuses().filter(({ status }) => status === "sent")
+    .map(({ conversation }) => conversation as Item | undefined);
+  assert.deepEqual(told[0]!.origin, { type: "referral_conversion" });
+  const ends = told.map((conversation) => Number(conversation?.expiration_timestamp));
+  assert.deepEqual(ends.slice(0, 3).map((end) => end - ends[0]!), [0, 0, 0]);
+  assert.equal(ends[0]! - Number(statuses()[0]!.timestamp), 3 * DAY_MS / 1_000);
+  assert.equal(told[3], undefined);
 });
 
 Deno.test("an answer later than a day after the advertisement opens nothing", async () => {

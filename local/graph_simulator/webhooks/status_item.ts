@@ -10,10 +10,11 @@ export interface StatusContext {
   at: number;
   price: Price | null;
   webhookVersion: string;
-  isFreeEntryPoint: boolean;
+  /** In milliseconds since the epoch; null outside a free-entry-point window. */
+  freeEntryUntil: number | null;
 }
 
-const DAY_S = 86_400;
+const DAY_MS = 86_400_000;
 
 /** One item of `value.statuses`, in the shape of the app's webhook version. */
 export function statusItem(
@@ -45,17 +46,18 @@ export function statusItem(
 function conversationOf(
   message: AcceptedMessage,
   status: string,
-  { at, webhookVersion, isFreeEntryPoint, price }: StatusContext,
+  { at, webhookVersion, freeEntryUntil, price }: StatusContext,
   ids: Ids,
 ): Record<string, unknown> {
   const isOld = Number(webhookVersion.slice(1)) < 24;
-  if (status === "failed" || (!isOld && !isFreeEntryPoint)) return {};
-  const category = isFreeEntryPoint ? "referral_conversion" : price?.category ?? message.category;
+  if (status === "failed" || (!isOld && freeEntryUntil === null)) return {};
+  const isFree = freeEntryUntil !== null;
+  const category = isFree ? "referral_conversion" : price?.category ?? message.category;
   return {
     conversation: {
       id: ids.conversationOf(message.wamid),
       ...(status === "sent"
-        ? { expiration_timestamp: String(Math.floor(at / 1_000) + DAY_S) }
+        ? { expiration_timestamp: String(Math.floor((freeEntryUntil ?? at + DAY_MS) / 1_000)) }
         : {}),
       // The same word is written with a hyphen in `pricing`.
       origin: { type: category.replaceAll("-", "_") },

@@ -63,7 +63,7 @@ export function createStatuses(deps: StatusDeps): Statuses {
       at,
       price: pricing.priceFor(message, step.status),
       webhookVersion: settings.current.webhooks.version,
-      isFreeEntryPoint: pricing.isFreeEntryPoint(message.number, message.waId),
+      freeEntryUntil: pricing.freeEntryUntil(message.number, message.waId),
     };
     if (step.status === "read") message.wasDelivered = true;
     deps.onStatus(message, step, at);

@@ -86,28 +86,19 @@ function statusEffect(payload: unknown): EventEffect {
     participant: status.recipient_participant_id ?? null,
     at: status.timestamp,
     pricing: status.pricing ?? null,
-    free_entry_until: freeEntryUntil(status),
+    free_entry_until: freeEntry.safeParse(status.conversation).data?.expiration_timestamp ?? null,
     errors: status.errors ?? null,
   };
 }
 
 // For 72 hours after the answer to who came from an ad or a page, all is free; from v24.0 on Meta tells
-// of conversations only then. https://developers.facebook.com/docs/whatsapp/pricing (2026-09)
-const freeEntryPricing = z.looseObject({ type: z.literal("free_entry_point") });
+// of conversations only then, and of the end with `sent`. A price alone tells that a message was free, not
+// since when: what is reckoned from it would promise up to three days too many.
+// https://developers.facebook.com/docs/whatsapp/pricing (2026-09)
 const freeEntry = z.looseObject({
   expiration_timestamp: unixSeconds,
   origin: z.looseObject({ type: z.literal("referral_conversion") }),
 });
-const FREE_ENTRY_MS = 72 * 3_600_000;
-
-function freeEntryUntil(
-  status: { timestamp: string; pricing?: unknown; conversation?: unknown },
-): string | null {
-  const told = freeEntry.safeParse(status.conversation);
-  if (told.success) return told.data.expiration_timestamp;
-  if (!freeEntryPricing.safeParse(status.pricing).success) return null;
-  return new Date(Date.parse(status.timestamp) + FREE_ENTRY_MS).toISOString();
-}
 
 function messageEffect(payload: unknown): EventEffect {
   const parsed = messagePayload.safeParse(payload);

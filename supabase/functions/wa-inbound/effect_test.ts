@@ -51,17 +51,22 @@ Deno.test("callback data that is not ours names no message", () => {
   assert.ok(effect.action === "status" && effect.message_id === null);
 });
 
-Deno.test("a status tells how long a free entry point lasts", () => {
+Deno.test("a status tells how long a free entry point lasts, and nothing is reckoned from a price", () => {
   const told = {
     conversation: { expiration_timestamp: "1764072000", origin: { type: "referral_conversion" } },
   };
   const untold = { pricing: { type: "free_entry_point", category: "referral_conversion" } };
-  const until = [told, { ...told, ...untold }, untold, { conversation: { id: "1" } }].map((one) => {
+  const later = { conversation: { id: "1", origin: { type: "referral_conversion" } }, ...untold };
+  const other = {
+    conversation: { expiration_timestamp: "1764072000", origin: { type: "marketing" } },
+  };
+  const statuses = [told, { ...told, ...untold }, untold, later, other];
+  const until = statuses.map((one) => {
     const effect = effectOf(aStatus(one));
     return effect.action === "status" && effect.free_entry_until;
   });
   const end = "2025-11-25T12:00:00.000Z";
-  assert.deepEqual(until, [end, end, end, null]);
+  assert.deepEqual(until, [end, end, null, null, null]);
 });
 
 Deno.test("a status of a group tells the participant", () => {
