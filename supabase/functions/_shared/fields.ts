@@ -81,7 +81,10 @@ export const phraseIssue: z.core.$ZodErrorMap = (issue) => {
       return issue.input === undefined ? "is required" : `must be ${oneOf(issue.values)}`;
     case "invalid_union":
       if (isMissingDiscriminator(issue)) return "is required";
-      return issue.input === undefined ? "is required" : "is none of the known kinds";
+      if (issue.input === undefined) return "is required";
+      return Array.isArray(issue.options)
+        ? `must be ${oneOf(issue.options)}`
+        : "is none of the known kinds";
     case "too_big":
       return `must ${bound(issue.origin, "most", issue.maximum)}`;
     case "too_small":

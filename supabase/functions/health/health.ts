@@ -70,7 +70,13 @@ function createRoutes(deps: HealthDeps): Hono {
     "*",
     () => problem(405, "method_not_allowed", "Health is only read.", { headers: { allow: "GET" } }),
   );
-  routes.notFound(() => problem(404, "not_found", "Health has no such address."));
+  routes.notFound(() =>
+    problem(
+      404,
+      "not_found",
+      "Health has /health, /health/credentials, /health/detailed and /health/metrics.",
+    )
+  );
   routes.onError((error) => {
     throw error;
   });

@@ -1,3 +1,4 @@
+import { tellFaults } from "../_shared/http/field_errors.ts";
 import { problem, problemBody } from "../_shared/http/problem.ts";
 import type { FieldError } from "../_shared/http/problem.ts";
 import type { Acceptance } from "./acceptance.ts";
@@ -56,7 +57,8 @@ function unknownSender(): Refusal {
   return {
     status: 404,
     code: "unknown_sender",
-    detail: "The tenant has no sender with this phone_number_id.",
+    detail: "The tenant has no sender with this phone_number_id: " +
+      "GET /admin/tenants/{id}/senders lists those that it has.",
     errors: [{ pointer: "/from", detail: "is no sender of this tenant" }],
   };
 }
@@ -88,7 +90,7 @@ export function batchRefused(): Refusal {
 }
 
 export function invalidMessage(errors: FieldError[]): Refusal {
-  const detail = `The message has ${errors.length} ${errors.length === 1 ? "fault" : "faults"}.`;
+  const detail = tellFaults("The message", errors);
   return { status: 422, code: "invalid_message", detail, errors };
 }
 

@@ -1,3 +1,4 @@
+import { tellFaults } from "../_shared/http/field_errors.ts";
 import { problem } from "../_shared/http/problem.ts";
 import type { FieldError } from "../_shared/http/problem.ts";
 import { microsToMinorCeil, microsToMinorFloor } from "../_shared/wallet/money.ts";
@@ -30,7 +31,7 @@ export function refuseKey(error: keyof typeof KEY_FAULTS): Response {
 
 /** 422: every fault of the body, each with its pointer. */
 export function refuseRequest(errors: FieldError[]): Response {
-  return problem(422, "invalid_request", "The request has fields that are not valid.", { errors });
+  return problem(422, "invalid_request", tellFaults("The request", errors), { errors });
 }
 
 /** 404: the same for an account of another tenant as for one that never was. */

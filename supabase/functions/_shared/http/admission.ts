@@ -1,6 +1,6 @@
 import type { Caller, Identify } from "./caller.ts";
 import { problem } from "./problem.ts";
-import { mayDo } from "./roles.ts";
+import { mayDo, whoMay } from "./roles.ts";
 import type { Action } from "./roles.ts";
 
 export type Admitted = { ok: true; caller: Caller } | { ok: false; response: Response };
@@ -16,10 +16,8 @@ export async function admit(
 ): Promise<Admitted> {
   const identified = await identify(request);
   if (!identified.ok || mayDo(identified.caller, action)) return identified;
-  return {
-    ok: false,
-    response: problem(403, "forbidden", "The caller's role does not include this."),
-  };
+  const detail = `The caller's role does not include this: it takes ${whoMay(action)}.`;
+  return { ok: false, response: problem(403, "forbidden", detail) };
 }
 
 /** As admit, for routes that act for one tenant: a secret caller names it by x-tenant-id. */
@@ -32,7 +30,8 @@ export async function admitToTenant(
   if (!admitted.ok) return admitted;
   const { tenantId } = admitted.caller;
   if (tenantId !== null) return { ok: true, caller: admitted.caller, tenantId };
-  const detail = "A secret caller names the tenant by the header x-tenant-id.";
+  const detail = "A secret caller names the tenant by the header x-tenant-id: " +
+    "GET /admin/tenants lists them.";
   return { ok: false, response: problem(400, "invalid_tenant_id", detail) };
 }
 

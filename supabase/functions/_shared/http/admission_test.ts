@@ -27,6 +27,20 @@ Deno.test("admitToTenant refuses a role that the action does not name with 403",
   assert.equal((await admitted.response.json()).code, "forbidden");
 });
 
+for (
+  const [action, who] of [
+    ["use_messages", "owner, admin, operator, or the project's secret key"],
+    ["run_platform", "the project's secret key"],
+  ] as const
+) {
+  Deno.test(`a caller who may not ${action} learns who may`, async () => {
+    const admitted = await admit(identifyAs(apiKey("viewer")), request, action);
+    assert.ok(!admitted.ok);
+    const { detail } = await admitted.response.json();
+    assert.equal(detail, `The caller's role does not include this: it takes ${who}.`);
+  });
+}
+
 Deno.test("admitToTenant asks a secret caller for the tenant with 400", async () => {
   const admitted = await admitToTenant(identifyAs(secret), request, "use_messages");
   assert.ok(!admitted.ok);

@@ -36,12 +36,17 @@ export async function readJson(request: Request, maxBytes: number): Promise<Read
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(read.bytes);
     return { ok: true, value: JSON.parse(text), bytes: read.bytes.length };
-  } catch {
-    return {
-      ok: false,
-      response: problem(400, "malformed_json", "The body must be JSON text in UTF-8."),
-    };
+  } catch (error) {
+    const detail = `The body must be JSON text in UTF-8${faultIn(read.bytes, error)}.`;
+    return { ok: false, response: problem(400, "malformed_json", detail) };
   }
+}
+
+// The place alone: the runtime's own message quotes the body.
+function faultIn(bytes: Bytes, error: unknown): string {
+  if (bytes.length === 0) return ", and it is empty";
+  const place = /line \d+ column \d+/.exec(error instanceof Error ? error.message : "")?.[0];
+  return place === undefined ? "" : `: look at ${place}`;
 }
 
 function refuseBody(reason: "too_large" | "aborted", maxBytes: number): Response {

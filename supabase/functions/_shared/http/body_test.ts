@@ -80,6 +80,20 @@ for (
   });
 }
 
+for (
+  const [body, detail] of [
+    ["", "The body must be JSON text in UTF-8, and it is empty."],
+    ['{\n  "to": 1,\n}', "The body must be JSON text in UTF-8: look at line 3 column 1."],
+    ["to=+1555", "The body must be JSON text in UTF-8."],
+  ] as const
+) {
+  Deno.test(`readJson says where the fault of ${JSON.stringify(body)} is, and quotes nothing`, async () => {
+    const read = await readJson(post(body), 100);
+    assert.ok(!read.ok);
+    assert.equal((await read.response.json()).detail, detail);
+  });
+}
+
 Deno.test("readJson answers 400 to a body that broke off", async () => {
   assert.deepEqual(await refusal(post(stream(["{"], "error"))), {
     status: 400,

@@ -45,14 +45,20 @@ export function createIdentify({ call, keys }: CallerDeps): Identify {
     const authorization = request.headers.get("authorization");
     const apikey = request.headers.get("apikey");
     const token = bearerToken(authorization);
-    if (authorization !== null && token === null) return refuse("no bearer token could be read");
+    if (authorization !== null && token === null) {
+      return refuse("the header must read `Authorization: Bearer …`");
+    }
     if (token?.startsWith(API_KEY_PREFIX)) return identifyTenant(lookups, request, token);
     // Clients of old send the project key in both headers: it is no session.
     if (token !== null && token !== apikey) {
       return identifyUser(lookups, keys, request, token, apikey);
     }
     if (apikey !== null) return identifySecret(lookups, keys, request, apikey);
-    return refuse("no credentials came with it", "missing_credentials");
+    return refuse(
+      "send a tenant's key as `Authorization: Bearer swy_…`, the project's secret key as `apikey`, " +
+        "or a user's session with `x-tenant-id`",
+      "missing_credentials",
+    );
   };
 }
 
@@ -123,7 +129,11 @@ async function identifySecret(
 ): Promise<Identified> {
   const matched = await verify(keys, { token: null, apikey }, ["secret:*", "publishable:*"]);
   if (matched?.authMode === "publishable") {
-    return refuse("a publishable key alone tells nobody apart", "missing_credentials");
+    return refuse(
+      "a publishable key tells nobody apart: send the user's session with it, as " +
+        "`Authorization: Bearer …`",
+      "missing_credentials",
+    );
   }
   if (!matched) return refuse("the key is not one of this project");
   const named = namedTenant(request);

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import * as z from "zod";
 import { phraseIssue, text } from "../fields.ts";
-import { toFieldErrors } from "./field_errors.ts";
+import { tellFaults, toFieldErrors } from "./field_errors.ts";
 
 const schema = z.strictObject({
   name: text(3),
@@ -33,6 +33,30 @@ const cases: [label: string, value: unknown, pointer: string, detail: string][] 
 for (const [label, value, pointer, detail] of cases) {
   Deno.test(`toFieldErrors points at ${label}`, () => {
     assert.deepEqual(faultsOf(value), [{ pointer, detail }]);
+  });
+}
+
+Deno.test("a kind that nobody knows is answered with those that there are", () => {
+  const kinds = z.discriminatedUnion("type", [
+    z.object({ type: z.literal("text") }),
+    z.object({ type: z.literal("image") }),
+  ]);
+  const parsed = kinds.safeParse({ type: "txt" }, { error: phraseIssue });
+  assert.deepEqual(toFieldErrors(parsed.error!), [
+    { pointer: "/type", detail: "must be text or image" },
+  ]);
+});
+
+const one = { pointer: "/to", detail: "is required" };
+const whole = { pointer: "", detail: "must be an object" };
+const told: [sentence: string, errors: { pointer: string; detail: string }[]][] = [
+  ["The body has 1 fault: /to is required.", [one]],
+  ["The body has 1 fault: it must be an object.", [whole]],
+  ["The body has 2 faults, the first: /to is required.", [one, whole]],
+];
+for (const [sentence, errors] of told) {
+  Deno.test(`tellFaults says "${sentence}"`, () => {
+    assert.equal(tellFaults("The body", errors), sentence);
   });
 }
 

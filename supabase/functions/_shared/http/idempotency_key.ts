@@ -27,6 +27,7 @@ export function requireIdempotencyKey(request: Request): ReadKey {
   const read = readIdempotencyKey(request);
   if (!read.ok) return read;
   if (read.key !== null) return { ok: true, key: read.key };
-  const detail = "The header Idempotency-Key is required: it makes a repetition safe.";
+  const detail = "The header Idempotency-Key is required, so that a repetition is safe: " +
+    "send a new one for each request, and the same when you repeat it.";
   return { ok: false, response: problem(400, "missing_idempotency_key", detail) };
 }

@@ -1,7 +1,7 @@
 import type * as z from "zod";
 import { phraseIssue } from "../fields.ts";
 import { readJson } from "./body.ts";
-import { toFieldErrors } from "./field_errors.ts";
+import { tellFaults, toFieldErrors } from "./field_errors.ts";
 import { problem } from "./problem.ts";
 
 export type ParsedBody<T> = { ok: true; value: T } | { ok: false; response: Response };
@@ -17,7 +17,7 @@ export async function parseBody<T>(
   const parsed = schema.safeParse(read.value, { error: phraseIssue });
   if (parsed.success) return { ok: true, value: parsed.data };
   const errors = toFieldErrors(parsed.error);
-  const detail = "The body is not valid.";
+  const detail = tellFaults("The body", errors);
   return { ok: false, response: problem(422, "invalid_request", detail, { errors }) };
 }
 
@@ -27,6 +27,6 @@ export function parseQuery<T>(schema: z.ZodType<T>, request: Request): ParsedBod
   const parsed = schema.safeParse(query, { error: phraseIssue });
   if (parsed.success) return { ok: true, value: parsed.data };
   const errors = toFieldErrors(parsed.error);
-  const detail = "The query is not valid.";
+  const detail = tellFaults("The query", errors);
   return { ok: false, response: problem(400, "malformed_request", detail, { errors }) };
 }

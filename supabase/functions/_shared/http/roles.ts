@@ -20,6 +20,12 @@ export function mayDo(caller: Caller, action: Action): boolean {
   return caller.kind === "secret" || roles.includes(caller.role);
 }
 
+/** Who may do it, in words. */
+export function whoMay(action: Action): string {
+  const callers = [...ALLOWED[action], "the project's secret key"];
+  return new Intl.ListFormat("en", { type: "disjunction" }).format(callers);
+}
+
 /** Which roles each role may give: nobody gives away more than they have. */
 const GRANTS: Record<Role, readonly Role[]> = {
   owner: ROLES,

@@ -26,7 +26,10 @@ const recipient = z.string().transform((written, context) => {
 });
 
 const envelope = {
-  from: z.string().regex(/^\d{1,32}$/, "must be a sender's phone_number_id"),
+  from: z.string().regex(
+    /^\d{1,32}$/,
+    "must be a sender's phone_number_id: Meta's digits for it, not its number",
+  ),
   to: recipient,
   lane: z.enum(["urgent", "normal", "bulk"]).optional(),
   send_at: instant().optional(),

@@ -20,11 +20,17 @@ export function normalizePhone(written: string): NormalizedPhone {
     return { ok: false, reason: "is a user id; a message needs the phone number" };
   }
   if (!WRITTEN.test(trimmed)) {
-    return { ok: false, reason: "must be a phone number with its country code" };
+    return {
+      ok: false,
+      reason: "must be a phone number with its country code, such as +15550100002",
+    };
   }
   const parsed = parsePhoneNumberFromString(trimmed.startsWith("+") ? trimmed : `+${trimmed}`);
   if (parsed && (parsed.isPossible() || MEXICO_WITH_ONE.test(parsed.number))) {
     return { ok: true, e164: parsed.number };
   }
-  return { ok: false, reason: "is no possible phone number with its country code" };
+  return {
+    ok: false,
+    reason: "is no possible phone number: its country code comes first, as in +15550100002",
+  };
 }
