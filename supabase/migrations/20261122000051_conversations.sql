@@ -196,13 +196,15 @@ begin
 
   select switchyard.apply_statuses(jsonb_agg(i)) into v_messages
   from jsonb_array_elements(v_items) i where i ->> 'action' = 'status' having count(*) > 0;
+  perform switchyard.apply_account_updates(jsonb_agg(i), apply_events.at)
+  from jsonb_array_elements(v_items) i where i ->> 'action' = 'account' having count(*) > 0;
+  -- Money before machines, as when these answer: see advance_conversations().
+  perform switchyard.follow_charges(v_messages, apply_events.at) where v_messages is not null;
+
   perform switchyard.apply_inbound_messages(jsonb_agg(i))
   from jsonb_array_elements(v_items) i where i ->> 'action' = 'message' having count(*) > 0;
   perform switchyard.tell_received(array_agg((i ->> 'id')::bigint), apply_events.at)
   from jsonb_array_elements(v_items) i where i ->> 'action' = 'message' having count(*) > 0;
-
-  perform switchyard.apply_account_updates(jsonb_agg(i), apply_events.at)
-  from jsonb_array_elements(v_items) i where i ->> 'action' = 'account' having count(*) > 0;
 
   insert into switchyard.dead_letters (tenant_id, inbound_event_id, cause, created_at)
   select e.tenant_id, e.id, coalesce(i ->> 'reason', 'unknown'), apply_events.at
@@ -230,7 +232,6 @@ begin
   from jsonb_array_elements(v_items) i
   where i ->> 'action' = 'retry';
   perform switchyard.free_conversations(v_keys, apply_events.at) where v_keys is not null;
-  perform switchyard.follow_charges(v_messages, apply_events.at) where v_messages is not null;
   perform switchyard.log_message_changes(v_messages);
 
   -- Not by containment, which would compare each item with every other.

@@ -85,8 +85,8 @@ $$;
 -- Writes what machines have computed, each conversation all or nothing: answers, snapshot, history,
 -- timers, and that the steps were taken. One that somebody else has advanced meanwhile is a conflict and
 -- nothing of it is written: it is read and computed again. What was refused comes back to its machine as
--- an event. Answers go first, so that money and lanes are locked before conversations, as when events are
--- applied. Items: {conversation_id, tenant_id, seq, version, snapshot, state, step_ids, last_step_id,
+-- an event. All lanes are locked, then the money of each tenant in the order of their accounts, then
+-- conversations, as when events are applied. Items: {conversation_id, tenant_id, seq, version, snapshot, state, step_ids, last_step_id,
 -- transitions: [{event, version, from, to, path, messages: [{type, content}]}],
 -- timers: [{name, due_at, event}], wait_until}.
 create or replace function switchyard_api.advance_conversations(
@@ -108,8 +108,16 @@ begin
   join switchyard.conversation_machines c on c.conversation_id = (i ->> 'conversation_id')::uuid
   where c.seq = (i ->> 'seq')::bigint;
 
+  perform from switchyard.sender_lanes l
+  where l.share = 'urgent' and l.sender_id in (
+    select c.sender_id from jsonb_array_elements(v_items) i
+    join switchyard.conversations c on c.id = (i ->> 'conversation_id')::uuid)
+  order by l.sender_id, l.share
+  for update;
   for v_tenant in
-    select distinct (i ->> 'tenant_id')::uuid from jsonb_array_elements(v_items) i order by 1
+    select t.id from switchyard.tenants t
+    where t.id in (select (i ->> 'tenant_id')::uuid from jsonb_array_elements(v_items) i)
+    order by t.billing_account_id, t.id
   loop
     v_said := v_said || coalesce((
       with answer as (
