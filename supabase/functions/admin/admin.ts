@@ -4,6 +4,7 @@ import type { Action } from "../_shared/http/roles.ts";
 import { createRouter, route } from "../_shared/http/router.ts";
 import type { Route, Router } from "../_shared/http/router.ts";
 import type { Handler } from "../_shared/http/serve.ts";
+import { UUID } from "../_shared/uuid.ts";
 import { createApiKey, listApiKeys, revokeApiKey } from "./api_keys.ts";
 import { listAttention, listSenders, listTemplates, resumeSender } from "./attention.ts";
 import { listAudit } from "./audit.ts";
@@ -19,7 +20,6 @@ import {
   updateCallback,
 } from "./callbacks.ts";
 import { clearCache, invalidateCache, tellCacheStatistics } from "./caches.ts";
-import { UUID } from "./command.ts";
 import type { AdminDeps, Command } from "./command.ts";
 import { listDeadLetters, redriveDeadLetters } from "./dead_letters.ts";
 import { setMedia } from "./media.ts";

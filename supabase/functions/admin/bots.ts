@@ -2,7 +2,8 @@ import * as z from "zod";
 import { MACHINE_IDS } from "../_shared/conversation/released.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
-import { MAX_BODY_BYTES, UUID } from "./command.ts";
+import { UUID } from "../_shared/uuid.ts";
+import { MAX_BODY_BYTES } from "./command.ts";
 import type { Command } from "./command.ts";
 import { noSuchTenant } from "./tenants.ts";
 

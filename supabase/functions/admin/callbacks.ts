@@ -4,7 +4,8 @@ import { SECRET_PREFIX } from "../_shared/callbacks/signing.ts";
 import { instant, storableText } from "../_shared/fields.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
-import { MAX_BODY_BYTES, UUID } from "./command.ts";
+import { UUID } from "../_shared/uuid.ts";
+import { MAX_BODY_BYTES } from "./command.ts";
 import type { Command } from "./command.ts";
 import { noSuchTenant } from "./tenants.ts";
 

@@ -9,9 +9,6 @@ import type { Log } from "../_shared/telemetry/log.ts";
 /** What operators may do with the breakers that all isolates share. */
 export type BreakerConsole = Pick<SharedBreakers, "list" | "reset" | "isolate">;
 
-/** What every id of ours looks like. */
-export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 /** No body of an operator's request is longer. */
 export const MAX_BODY_BYTES = 16_384;
 

@@ -1,12 +1,11 @@
 import * as z from "zod";
 import { instant, text } from "../_shared/fields.ts";
 import { parseBody, parseQuery } from "../_shared/http/parse_body.ts";
+import { pageLimit, queriedInstant, withPlus } from "../_shared/http/query_fields.ts";
 import { mayDo } from "../_shared/http/roles.ts";
 import { MAX_BODY_BYTES } from "./command.ts";
 import type { Command } from "./command.ts";
 
-const MAX_PAGE = 200;
-const DEFAULT_PAGE = 50;
 const MAX_CAUSE_CHARACTERS = 200;
 /** Messages a second: slower than any number, so that what is redriven stays in the background. */
 const DEFAULT_RATE = 10;
@@ -19,18 +18,15 @@ const to = z.string().regex(/^\+?[1-9]\d{4,14}$/, "must be a phone number with i
   .transform((written) => written.startsWith("+") ? written : `+${written}`);
 const source = z.enum(["message", "event"]);
 
-// A plus sign that was not escaped arrives as a space.
-const withPlus = z.string().transform((written) => written.replace(" ", "+"));
 const page = z.object({
   cause: cause.optional(),
   from: from.optional(),
-  to: withPlus.pipe(to).optional(),
-  since: withPlus.pipe(instant()).optional(),
-  until: withPlus.pipe(instant()).optional(),
+  to: withPlus().pipe(to).optional(),
+  since: queriedInstant().optional(),
+  until: queriedInstant().optional(),
   source: source.optional(),
   cursor: z.guid("must be the next_cursor of a page").optional(),
-  limit: z.string().regex(/^\d{1,9}$/, "must be a number").transform(Number)
-    .pipe(z.int().min(1).max(MAX_PAGE)).optional(),
+  limit: pageLimit({ usual: 50, most: 200 }),
 });
 
 const redrive = z.strictObject({
@@ -63,7 +59,7 @@ const redriven = z.looseObject({
 export async function listDeadLetters({ call, request, caller }: Command): Promise<Response> {
   const parsed = parseQuery(page, request);
   if (!parsed.ok) return parsed.response;
-  const { cursor = null, limit = DEFAULT_PAGE, ...filter } = parsed.value;
+  const { cursor = null, limit, ...filter } = parsed.value;
   const listed = letters.parse(
     await call("list_dead_letters", {
       wanted_tenant_id: caller.tenantId,

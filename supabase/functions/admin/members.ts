@@ -3,7 +3,8 @@ import { ROLES } from "../_shared/http/caller.ts";
 import { parseBody } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
 import { mayGrant } from "../_shared/http/roles.ts";
-import { MAX_BODY_BYTES, UUID } from "./command.ts";
+import { UUID } from "../_shared/uuid.ts";
+import { MAX_BODY_BYTES } from "./command.ts";
 import type { Command } from "./command.ts";
 import { noSuchTenant } from "./tenants.ts";
 

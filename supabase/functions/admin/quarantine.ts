@@ -1,31 +1,26 @@
 import * as z from "zod";
 import { instant, text } from "../_shared/fields.ts";
 import { parseBody, parseQuery } from "../_shared/http/parse_body.ts";
+import { numberedCursor, pageLimit, queriedInstant } from "../_shared/http/query_fields.ts";
 import { splitAgain } from "../_shared/whatsapp/webhook_again.ts";
 import { MAX_BODY_BYTES } from "./command.ts";
 import type { Command } from "./command.ts";
 
-const MAX_PAGE = 200;
-const DEFAULT_PAGE = 50;
 /** Events that one replay looks at. */
 const REPLAYED_PAGE = 500;
 const MAX_REASON_CHARACTERS = 200;
 
 const reason = text(MAX_REASON_CHARACTERS);
 const businessAccount = z.string().regex(/^\d{1,32}$/, "must be an id of Meta: 1 to 32 digits");
-const cursor = z.string().regex(/^\d{1,15}$/, "must be the next_cursor of a page")
-  .transform(Number);
-// A plus sign that was not escaped arrives as a space.
-const moment = z.string().transform((written) => written.replace(" ", "+")).pipe(instant());
+const cursor = numberedCursor();
 
 const page = z.object({
   reason: reason.optional(),
   business_account: businessAccount.optional(),
-  since: moment.optional(),
-  until: moment.optional(),
+  since: queriedInstant().optional(),
+  until: queriedInstant().optional(),
   cursor: cursor.optional(),
-  limit: z.string().regex(/^\d{1,9}$/, "must be a number").transform(Number)
-    .pipe(z.int().min(1).max(MAX_PAGE)).optional(),
+  limit: pageLimit({ usual: 50, most: 200 }),
 });
 
 const replay = z.strictObject({
@@ -55,7 +50,7 @@ const replayed = z.object({ given_to_owners: z.int(), understood: z.int() });
 export async function listQuarantine({ call, request }: Command): Promise<Response> {
   const parsed = parseQuery(page, request);
   if (!parsed.ok) return parsed.response;
-  const { cursor: after_id = 0, limit = DEFAULT_PAGE, ...filter } = parsed.value;
+  const { cursor: after_id = 0, limit, ...filter } = parsed.value;
   return Response.json(
     await call("list_quarantine", {
       filter,

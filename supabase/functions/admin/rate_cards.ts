@@ -1,16 +1,15 @@
 import * as z from "zod";
-import { instant, text } from "../_shared/fields.ts";
+import { text } from "../_shared/fields.ts";
 import { readBytes } from "../_shared/http/body.ts";
 import { parseBody, parseQuery } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
+import { numberedCursor, pageLimit, queriedInstant } from "../_shared/http/query_fields.ts";
 import { microsToDecimal } from "../_shared/wallet/money.ts";
 import { parseRateCard } from "../_shared/wallet/rate_card.ts";
 import type { CardFault } from "../_shared/wallet/rate_card.ts";
 import type { Command } from "./command.ts";
 
 const MAX_CARD_BYTES = 1_024 * 1_024;
-const MAX_PAGE = 1_000;
-const DEFAULT_PAGE = 200;
 
 const micros = z.string().regex(/^\d+$/).transform(BigInt);
 const cardBody = z.strictObject({
@@ -26,11 +25,9 @@ const page = z.object({
   currency: z.string().regex(/^[A-Z]{3}$/, "must be a currency code such as USD").optional(),
   market: text(100).optional(),
   category: text(50).optional(),
-  at: z.string().transform((written) => written.replace(" ", "+")).pipe(instant()).optional(),
-  cursor: z.string().regex(/^\d{1,15}$/, "must be the next_cursor of a page").transform(Number)
-    .optional(),
-  limit: z.string().regex(/^\d{1,9}$/, "must be a number").transform(Number)
-    .pipe(z.int().min(1).max(MAX_PAGE)).optional(),
+  at: queriedInstant().optional(),
+  cursor: numberedCursor().optional(),
+  limit: pageLimit({ usual: 200, most: 1_000 }),
 });
 
 const change = z.looseObject({
@@ -87,7 +84,7 @@ export async function importRateCard(command: Command): Promise<Response> {
 export async function listRates({ call, request }: Command): Promise<Response> {
   const parsed = parseQuery(page, request);
   if (!parsed.ok) return parsed.response;
-  const { cursor: after_id = 0, limit = DEFAULT_PAGE, at, ...filter } = parsed.value;
+  const { cursor: after_id = 0, limit, at, ...filter } = parsed.value;
   const answer = listed.parse(
     await call("list_rates", {
       filter,

@@ -2,12 +2,11 @@ import * as z from "zod";
 import { text } from "../_shared/fields.ts";
 import { parseBody, parseQuery } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
+import { pageLimit } from "../_shared/http/query_fields.ts";
 import { MAX_BODY_BYTES } from "./command.ts";
 import type { Command } from "./command.ts";
 import { limit } from "./limit.ts";
 
-const MAX_PAGE = 200;
-const DEFAULT_PAGE = 50;
 const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 const tenantBody = z.strictObject({
@@ -22,8 +21,7 @@ const changes = z.strictObject({
 const page = z.object({
   search: text(200).optional(),
   cursor: z.string().regex(DNS_LABEL, "must be the next_cursor of a page").optional(),
-  limit: z.string().regex(/^\d{1,9}$/, "must be a number").transform(Number)
-    .pipe(z.int().min(1).max(MAX_PAGE)).optional(),
+  limit: pageLimit({ usual: 50, most: 200 }),
 });
 
 const tenantOutcome = z.discriminatedUnion("outcome", [
@@ -54,7 +52,7 @@ export async function createTenant({ call, request, actor }: Command): Promise<R
 export async function listTenants({ call, request }: Command): Promise<Response> {
   const parsed = parseQuery(page, request);
   if (!parsed.ok) return parsed.response;
-  const { search = null, cursor = null, limit = DEFAULT_PAGE } = parsed.value;
+  const { search = null, cursor = null, limit } = parsed.value;
   return Response.json(
     await call("list_tenants", { search, after_slug: cursor, page_limit: limit }),
   );

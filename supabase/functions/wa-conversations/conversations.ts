@@ -5,6 +5,7 @@ import { createDrainEndpoint } from "../_shared/http/drain_endpoint.ts";
 import { createRouter, route } from "../_shared/http/router.ts";
 import type { Route } from "../_shared/http/router.ts";
 import type { Handler } from "../_shared/http/serve.ts";
+import { UUID } from "../_shared/uuid.ts";
 import { openChangeStream } from "./change_stream.ts";
 import type { ChangeStreamDeps } from "./change_stream.ts";
 import type { KeepingReport } from "./keep_media.ts";
@@ -16,8 +17,6 @@ import {
   listMessages,
   noSuchConversation,
 } from "./stored_conversations.ts";
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface ConversationsDeps extends ChangeStreamDeps, MediaDeps {
   call: CallRpc;

@@ -2,14 +2,10 @@ import * as z from "zod";
 import type { CallRpc } from "../_shared/database.ts";
 import { parseQuery } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
-import { normalizePhone } from "../_shared/whatsapp/phone_number.ts";
-import { isUserId } from "../_shared/whatsapp/user_id.ts";
+import { pageLimit } from "../_shared/http/query_fields.ts";
+import { recipient } from "../_shared/whatsapp/recipient.ts";
 
-const MAX_PAGE = 200;
-const DEFAULT_PAGE = 50;
-
-const limit = z.string().regex(/^\d{1,9}$/, "must be a number").transform(Number)
-  .pipe(z.int().min(1).max(MAX_PAGE)).optional();
+const limit = pageLimit({ usual: 50, most: 200 });
 const cursor = (key: string) =>
   z.string().regex(new RegExp(`^\\d{1,17}\\.${key}$`), "must be the next_cursor of a page")
     .optional();
@@ -17,14 +13,8 @@ const uuid = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}";
 
 const conversationsPage = z.object({
   sender: z.string().regex(/^\d{1,32}$/, "must be a phone_number_id").optional(),
-  // A plus sign that was not escaped arrives as a space.
-  customer: z.string().transform((written, context) => {
-    if (isUserId(written)) return written;
-    const normalized = normalizePhone(written);
-    if (normalized.ok) return normalized.e164;
-    context.addIssue({ code: "custom", message: "must be a phone number or a user id" });
-    return z.NEVER;
-  }).optional(),
+  // A plus sign that was not escaped arrives as a space, which is no part of a number.
+  customer: recipient.optional(),
   cursor: cursor(uuid),
   limit,
 });
@@ -38,7 +28,7 @@ export async function listConversations(
 ): Promise<Response> {
   const parsed = parseQuery(conversationsPage, request);
   if (!parsed.ok) return parsed.response;
-  const { sender = null, customer = null, cursor = null, limit = DEFAULT_PAGE } = parsed.value;
+  const { sender = null, customer = null, cursor = null, limit } = parsed.value;
   return Response.json(
     await call("list_conversations", {
       tenant_id: tenantId,
@@ -68,7 +58,7 @@ export async function listMessages(
 ): Promise<Response> {
   const parsed = parseQuery(messagesPage, request);
   if (!parsed.ok) return parsed.response;
-  const { cursor = null, limit = DEFAULT_PAGE } = parsed.value;
+  const { cursor = null, limit } = parsed.value;
   const page = await call("list_conversation_messages", {
     tenant_id: tenantId,
     conversation_id: id,

@@ -2,6 +2,7 @@ import * as z from "zod";
 import type { ClaimedEvent, EventEffect } from "../_shared/queue/inbound.ts";
 import { readAccountEvent } from "./account_effect.ts";
 import { typeInbound } from "../_shared/whatsapp/inbound_message.ts";
+import { UUID } from "../_shared/uuid.ts";
 
 // Meta sends seconds since the epoch as a string. Webhook components, 2026-03:
 // https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components
@@ -48,8 +49,6 @@ const changedUserId = z.looseObject({
   user_id: id,
   previous_user_id: id,
 });
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** What an event does; one that cannot be understood is dead at once, trying again would not help. */
 export function effectOf(event: ClaimedEvent): EventEffect {

@@ -4,14 +4,13 @@ import type { Identify } from "../_shared/http/caller.ts";
 import { createRouter, route } from "../_shared/http/router.ts";
 import type { Route } from "../_shared/http/router.ts";
 import type { Handler } from "../_shared/http/serve.ts";
+import { UUID } from "../_shared/uuid.ts";
 import { createEnqueue } from "./acceptance.ts";
 import { noSuchMessage } from "./answers.ts";
 import { postBatch } from "./post_batch.ts";
 import { postMessage } from "./post_message.ts";
 import { cancelMessage, getMessage, listMessages } from "./stored_messages.ts";
 import { createTenantGroups } from "./tenant_groups.ts";
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export interface MessagesDeps {
   call: CallRpc;

@@ -2,7 +2,8 @@ import * as z from "zod";
 import type { CallRpc } from "../_shared/database.ts";
 import { parseQuery } from "../_shared/http/parse_body.ts";
 import { problem } from "../_shared/http/problem.ts";
-import { normalizePhone } from "../_shared/whatsapp/phone_number.ts";
+import { pageLimit } from "../_shared/http/query_fields.ts";
+import { recipient } from "../_shared/whatsapp/recipient.ts";
 import { noSuchMessage } from "./answers.ts";
 import { withMinorUnits } from "./payment.ts";
 
@@ -19,21 +20,12 @@ const STATUSES = [
   "dead",
 ] as const;
 
-const MAX_PAGE = 200;
-const DEFAULT_PAGE = 50;
-
 const page = z.object({
   status: z.enum(STATUSES).optional(),
-  // A plus sign that was not escaped arrives as a space.
-  to: z.string().transform((written, context) => {
-    const normalized = normalizePhone(written);
-    if (normalized.ok) return normalized.e164;
-    context.addIssue({ code: "custom", message: normalized.reason });
-    return z.NEVER;
-  }).optional(),
+  // A plus sign that was not escaped arrives as a space, which is no part of a number.
+  to: recipient.optional(),
   cursor: z.string().regex(/^\d{1,18}$/, "must be the next_cursor of a page").optional(),
-  limit: z.string().regex(/^\d{1,9}$/, "must be a number").transform(Number)
-    .pipe(z.int().min(1).max(MAX_PAGE)).optional(),
+  limit: pageLimit({ usual: 50, most: 200 }),
 });
 
 const stored = z.record(z.string(), z.unknown());
@@ -59,7 +51,7 @@ export async function listMessages(
 ): Promise<Response> {
   const parsed = parseQuery(page, request);
   if (!parsed.ok) return parsed.response;
-  const { status = null, to = null, cursor = null, limit = DEFAULT_PAGE } = parsed.value;
+  const { status = null, to = null, cursor = null, limit } = parsed.value;
   const listed = storedPage.parse(
     await call("list_messages", {
       tenant_id: tenantId,

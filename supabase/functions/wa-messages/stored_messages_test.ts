@@ -35,6 +35,14 @@ Deno.test("GET lists with filter, cursor and limit; a plus sign may arrive as a 
   ]);
 });
 
+Deno.test("GET lists what went to a user id", async () => {
+  const { ask, calls } = createTestMessages({
+    rpc: { list_messages: () => ({ messages: [], next_cursor: null }) },
+  });
+  assert.equal((await ask("GET", "?to=DE.13491208655302741918")).status, 200);
+  assert.deepEqual(calls[0]?.args.filter, { status: null, to: "DE.13491208655302741918" });
+});
+
 for (
   const [query, pointer] of [
     ["status=lost", "/status"],

@@ -1,6 +1,7 @@
 import { verifyCredentials } from "@supabase/server/core";
 import { sha256Hex } from "../bytes.ts";
 import type { CallRpc } from "../database.ts";
+import { UUID } from "../uuid.ts";
 import { coalesce } from "./coalesce.ts";
 import { problem } from "./problem.ts";
 
@@ -32,8 +33,6 @@ export interface CallerDeps {
 
 /** Every API key of a tenant begins with this. */
 export const API_KEY_PREFIX = "swy_";
-
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
  * Tells who calls. What is named first decides: a tenant's API key, then a session, then a secret

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { CURRENCY_EXPONENTS } from "./currencies.ts";
 import { MAX_AMOUNT_MICROS } from "./money.ts";
+import { UUID } from "../uuid.ts";
 
 /** What a notice of Stripe means for a wallet, in the ledger's units. */
 export interface ProviderEvent {
@@ -29,8 +30,6 @@ const id = z.string().regex(/^[\x21-\x7e]{1,255}$/);
 const metadata = z.record(z.string(), z.string()).nullish();
 const amount = z.int().nonnegative();
 const currency = z.string().transform((code) => code.toUpperCase());
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 const envelope = z.object({
   id,
   type: z.string(),

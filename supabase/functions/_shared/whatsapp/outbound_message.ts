@@ -11,19 +11,10 @@ import {
   wamid,
 } from "./outbound_simple.ts";
 import { template } from "./outbound_template.ts";
-import { normalizePhone } from "./phone_number.ts";
-import { isUserId } from "./user_id.ts";
+import { recipient } from "./recipient.ts";
 
 /** The database allows this much; it is ours, not Meta's. */
 const MAX_CLIENT_REF_CHARACTERS = 200;
-
-const recipient = z.string().transform((written, context) => {
-  if (isUserId(written)) return written;
-  const normalized = normalizePhone(written);
-  if (normalized.ok) return normalized.e164;
-  context.addIssue({ code: "custom", message: normalized.reason });
-  return z.NEVER;
-});
 
 const envelope = {
   from: z.string().regex(

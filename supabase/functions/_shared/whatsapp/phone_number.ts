@@ -1,9 +1,8 @@
 import { parsePhoneNumberFromString } from "libphonenumber-js";
+import { isUserId } from "./user_id.ts";
 
 export type NormalizedPhone = { ok: true; e164: string } | { ok: false; reason: string };
 
-/** A business-scoped user id: country, full stop, up to 128 letters and digits, or CC.ENT.… */
-const USER_ID = /^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$/;
 const WRITTEN = /^\+?[\d\s().\-\u00a0\u2010-\u2015\u2212]{5,40}$/;
 /** Mexican ids of WhatsApp keep the digit that the numbering plan dropped (chatwoot#14048). */
 const MEXICO_WITH_ONE = /^\+521\d{10}$/;
@@ -16,9 +15,7 @@ const MEXICO_WITH_ONE = /^\+521\d{10}$/;
  */
 export function normalizePhone(written: string): NormalizedPhone {
   const trimmed = written.trim();
-  if (USER_ID.test(trimmed)) {
-    return { ok: false, reason: "is a user id; a message needs the phone number" };
-  }
+  if (isUserId(trimmed)) return { ok: false, reason: "is a user id and no phone number" };
   if (!WRITTEN.test(trimmed)) {
     return {
       ok: false,
