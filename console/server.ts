@@ -101,7 +101,10 @@ async function ask(
     });
     return Response.json(await response.json(), { status: response.status });
   } catch {
-    return refuse(502, `Nothing that is ours answers at ${url.origin}.`);
+    return refuse(
+      502,
+      `Nothing that is ours answers at ${url.origin}: is it right, and does it run?`,
+    );
   }
 }
 

@@ -28,6 +28,8 @@ async function refresh() {
   // An installation that is down says so with 503.
   if (answer.value.faults === undefined) return showSilence(answer);
   seen.answeredAt = new Date();
+  byId("main").hidden = false;
+  if (messages.tenant() === null) chooseFirstTenant();
   document.body.classList.remove("stale");
   await refreshDetails(answer.value);
   const now = Date.now();
@@ -73,7 +75,8 @@ function showSummary(troubles) {
 function showSilence({ status, value }) {
   const refused = status === 401 || status === 403;
   const reason = refused
-    ? "The API refuses the console's secret key: it was revoked, or is another project's."
+    ? "The API refuses the console's secret key, which was revoked or is another project's: " +
+      "start the console with a right SUPABASE_SECRET_KEY."
     : value.error ?? value.detail ?? `The API answers ${status} and no health.`;
   const last = seen.answeredAt ? ` What you see is from ${moment(seen.answeredAt)}.` : "";
   document.body.classList.toggle("stale", seen.answeredAt !== null);
@@ -85,6 +88,15 @@ function say(tone, text, title) {
   byId("light").className = `dot ${tone}`;
   if (byId("summary").textContent !== text) byId("summary").textContent = text;
   document.title = title;
+}
+
+async function chooseFirstTenant() {
+  const [first] = await listTenants();
+  const tenant = setup.tenant_id ?? first?.id;
+  if (tenant) {
+    showTenant(tenant);
+    await messages.choose({ tenant });
+  } else byId("no-messages").textContent = "There is no tenant yet: POST /admin/tenants makes one.";
 }
 
 async function chooseTenant(id) {
@@ -137,14 +149,6 @@ byId("search").onsubmit = (event) => {
   searchTenant();
 };
 byId("tenant").oninput = () => byId("tenant").setCustomValidity("");
-const [first] = await listTenants();
-const tenant = setup.tenant_id ?? first?.id;
-if (tenant) {
-  showTenant(tenant);
-  messages.choose({ tenant });
-} else {
-  byId("no-messages").textContent = "There is no tenant yet: POST /admin/tenants makes one.";
-}
 
 document.addEventListener("visibilitychange", refresh);
 for (;;) {

@@ -53,6 +53,12 @@ const FAULTS = {
     age: ({ queues }) => queues?.callbacks.unread_age_seconds,
     detail: ({ queues }) => `${count(queues?.callbacks.depth)} due`,
   },
+  quarantine: {
+    title: "Webhooks came that are not understood, or nobody's",
+    section: "quarantine-quarantine",
+    tone: "warn",
+    detail: ({ messages }) => `${count(messages?.quarantined_lately)} within a day`,
+  },
   redis: {
     title: "Redis does not answer",
     section: "redis-down-slow-or-full-redis",
@@ -66,7 +72,8 @@ const TONES = ["bad", "warn", "quiet"];
 /** Every section that a trouble may name. */
 export const SECTIONS = [
   ...Object.values(FAULTS).map(({ section }) => section),
-  ...["sender-needs-attention", "breakers", "dead-letters", "quarantine", "outcomes-unknown"],
+  ...["sender-needs-attention", "breakers", "dead-letters", "outcomes-unknown"],
+  "files-that-could-not-be-kept",
 ];
 
 /**
@@ -82,6 +89,7 @@ export function troublesOf(health, details, nameOf, now) {
     ...deadLetterTroubles(details.causes ?? []),
     ...quarantineTroubles(details.reasons ?? []),
     ...unknownTroubles(health.messages),
+    ...mediaTroubles(health.messages),
   ];
   return TONES.flatMap((tone) => troubles.filter((trouble) => trouble.tone === tone));
 }
@@ -175,8 +183,9 @@ function quarantineTroubles(reasons) {
   return reasons.map(({ reason, count: howMany, is_complete, newest_at }) => ({
     ...trouble(`quarantine:${reason}`, {
       title: `${plural(howMany, "event", "events", is_complete)} in quarantine: ${words(reason)}`,
-      section: "quarantine",
-      tone: "warn",
+      section: "quarantine-quarantine",
+      // What came lately is a fault of its own.
+      tone: "quiet",
     }),
     last: newest_at,
   }));
@@ -193,6 +202,16 @@ function unknownTroubles(messages) {
     }),
     detail: "most settle by themselves",
   }];
+}
+
+function mediaTroubles(messages) {
+  const howMany = messages?.media_failed ?? 0;
+  if (howMany === 0) return [];
+  return [trouble("media", {
+    title: `${plural(howMany, "file", "files")} of customers could not be kept`,
+    section: "files-that-could-not-be-kept",
+    tone: "quiet",
+  })];
 }
 
 function trouble(key, { title, section, tone }) {

@@ -109,6 +109,16 @@ Deno.test("dead letters and quarantine are counted by cause, with more where nob
   assert.equal(troubles({}, details)[0]?.last, newest_at);
 });
 
+Deno.test("what lies in quarantine for long is told, and what came lately is a fault", () => {
+  const details = { reasons: [{ reason: "unknown_owner", count: 3, is_complete: true }] };
+  const health = { faults: ["quarantine"], messages: { quarantined_lately: 2, media_failed: 1 } };
+  assert.deepEqual(troubles(health, details).map(({ tone, title }) => [tone, title]), [
+    ["warn", "Webhooks came that are not understood, or nobody's"],
+    ["quiet", "3 events in quarantine: unknown owner"],
+    ["quiet", "1 file of customers could not be kept"],
+  ]);
+});
+
 Deno.test("the worst comes first", () => {
   const attention = [waiting("number_flagged", "2026-11-22T02:00:00Z", "bulk")];
   const health = { faults: ["cron"], messages: { outcome_unknown: 2 }, breakers: [] };

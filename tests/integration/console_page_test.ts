@@ -42,12 +42,18 @@ function answers(): Record<string, unknown> {
   };
 }
 
-type Answers = ReturnType<typeof answers>;
+interface Api {
+  answers: ReturnType<typeof answers>;
+  asked: string[];
+  status: number;
+}
 
+/** `begin` says what the API is like before the page is opened; all is well unless it does. */
 async function withPage(
-  use: (page: Page, api: { answers: Answers; asked: string[]; status: number }) => Promise<void>,
+  use: (page: Page, api: Api) => Promise<void>,
+  begin: Partial<Api> = {},
 ): Promise<void> {
-  const api = { answers: answers(), asked: [] as string[], status: 200 };
+  const api: Api = { answers: answers(), asked: [], status: 200, ...begin };
   const console = await startConsole({
     port: 0,
     apiUrl: "http://api.test",
@@ -127,13 +133,21 @@ browserTest("an API that is gone leaves what was seen last, and says how old tha
   });
 });
 
-browserTest("a key that is refused is called so", async () => {
-  await withPage(async (page, api) => {
-    api.answers["/health/detailed"] = { code: "invalid_credentials" };
-    api.status = 401;
-    await showing(page, "#summary", "refuses the console's secret key");
-  });
-});
+browserTest(
+  "a key that is refused is called so, and nothing is shown as if it were empty",
+  async () => {
+    const refused = {
+      answers: { "/health/detailed": { code: "invalid_credentials" } },
+      status: 401,
+    };
+    await withPage(async (page, api) => {
+      await showing(page, "#summary", "refuses the console's secret key");
+      assert(await page.evaluate("document.getElementById('main').hidden"));
+      Object.assign(api, { answers: answers(), status: 200 });
+      await showing(page, "#rows", "+1555");
+    }, refused);
+  },
+);
 
 browserTest("messages are told one by one, and older ones page by page", async () => {
   await withPage(async (page, { answers }) => {
