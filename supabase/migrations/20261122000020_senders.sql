@@ -94,6 +94,15 @@ as $$
     where a.id = one and b.id = other);
 $$;
 
+-- Makes whoever registers, changes or removes a number wait for the one before, and then see what came of it.
+create or replace function switchyard.lock_number(phone_number_id text)
+returns void
+language sql
+set search_path = ''
+as $$
+  select pg_advisory_xact_lock(hashtextextended('switchyard.sender:' || phone_number_id, 0));
+$$;
+
 -- Gives a tenant a phone number; a number belongs to one tenant only.
 create or replace function switchyard_api.add_sender(tenant_id uuid, sender jsonb, actor jsonb)
 returns jsonb
@@ -109,8 +118,7 @@ begin
     return jsonb_build_object('outcome', 'tenant_not_found');
   end if;
 
-  -- The lock makes the second of two simultaneous registrations wait and then see the first.
-  perform pg_advisory_xact_lock(hashtextextended('switchyard.sender:' || v_phone_number_id, 0));
+  perform switchyard.lock_number(v_phone_number_id);
   if exists (
     select from switchyard.senders s
     where s.phone_number_id = v_phone_number_id and s.status <> 'removed')

@@ -77,7 +77,9 @@ $$;
 -- Changes the fields of a tenant that are named: {name?, status?, limit?}. Claims read the row, so that
 -- all of it holds from the next claim on; a trigger wakes the backlog of a tenant that is active again.
 -- What is so already is changed by nobody, and audited once.
-create or replace function switchyard_api.change_tenant(tenant_id uuid, changes jsonb, actor jsonb)
+create or replace function switchyard_api.change_tenant(
+  tenant_id uuid, changes jsonb, actor jsonb, at timestamptz default clock_timestamp()
+)
 returns jsonb
 language plpgsql
 security definer
@@ -104,6 +106,11 @@ begin
     limit_messages = (v_after -> 'limit' ->> 'messages')::integer,
     limit_window_seconds = (v_after -> 'limit' ->> 'window_seconds')::integer
   where t.id = change_tenant.tenant_id;
+  perform switchyard.call_back_after_raise(array(
+    select s.id from switchyard.senders s
+    where s.tenant_id = change_tenant.tenant_id and s.status <> 'removed'
+      and s.limit_messages is null), change_tenant.at)
+  where switchyard.is_raised(v_before -> 'limit', v_after -> 'limit');
   perform switchyard.write_audit(change_tenant.tenant_id, actor, 'tenant.changed',
     change_tenant.tenant_id::text, switchyard.differences(v_before, v_after));
   return jsonb_build_object('outcome', 'changed', 'tenant', v_after);

@@ -64,6 +64,7 @@ begin
   perform switchyard.end_lost_leases(tick.at, 1000);
   perform switchyard.resolve_unknown_messages(tick.at, 1000);
   perform switchyard.bury_messages_of_removed(tick.at, 1000);
+  perform switchyard.call_back_the_rest(tick.at);
   perform switchyard.release_after_resets(tick.at);
   perform switchyard.speed_up_senders(tick.at);
   -- Of all that were given up in this tick, whoever did it: money is locked last.

@@ -1,43 +1,8 @@
 /** What a limit at send time puts off returns at its moment, and keeps newcomers from being read for nothing. */
 import { strict as assert } from "node:assert";
 
-import { createDatabase, type Sql } from "../support/database.ts";
-import { anItem, type Claim, claim, enqueue, settle } from "../support/outbound.ts";
-import { createTenancy, type Tenancy } from "../support/tenancy.ts";
-
-const NOW = new Date("2026-11-22T12:00:00Z");
-const BACKLOG = 30;
-/** More than that, also where a claim takes a part from each of several lanes. */
-const ALL = 3 * BACKLOG;
-
-function later(ms: number): Date {
-  return new Date(NOW.getTime() + ms);
-}
-
-async function withBacklog(
-  use: (sql: Sql, tenancy: Tenancy) => Promise<void>,
-): Promise<void> {
-  await using database = await createDatabase();
-  const tenancy = await createTenancy(database.sql, { throughputPerSecond: 1000 });
-  const items = Array.from(
-    { length: BACKLOG },
-    (_, nth) => anItem(tenancy, { to: `+1555020${String(nth).padStart(4, "0")}` }),
-  );
-  await enqueue(database.sql, tenancy, items, later(-60_000));
-  await use(database.sql, tenancy);
-}
-
-/** Puts claimed messages off, each a second after the other. */
-async function putOff(sql: Sql, claims: Claim[], waiting_for: string): Promise<void> {
-  const outcomeOf = ({ id }: Claim) => ({
-    outcome: "deferred",
-    waiting_for,
-    due_at: later(1000 * (1 + claims.findIndex((it) => it.id === id))).toISOString(),
-  });
-  await settle(sql, claims, outcomeOf, NOW);
-}
-
-const idsOf = (claims: Claim[]) => claims.map(({ id }) => id);
+import { anItem, claim, enqueue, settle } from "../support/outbound.ts";
+import { ALL, BACKLOG, idsOf, later, NOW, putOff, withBacklog } from "../support/put_off.ts";
 
 for (const limit of ["limit:tenant", "limit:sender"]) {
   Deno.test(`what ${limit} put off is claimed at its moment, newcomers after the last of it`, () =>

@@ -45,11 +45,17 @@ export type Database = {
         Returns: Json;
       };
       "change_sender": {
-        Args: { "actor": Json; "changes": Json; "phone_number_id": string; "tenant_id": string };
+        Args: {
+          "actor": Json;
+          "at"?: string;
+          "changes": Json;
+          "phone_number_id": string;
+          "tenant_id": string;
+        };
         Returns: Json;
       };
       "change_tenant": {
-        Args: { "actor": Json; "changes": Json; "tenant_id": string };
+        Args: { "actor": Json; "at"?: string; "changes": Json; "tenant_id": string };
         Returns: Json;
       };
       "claim_callbacks": {
