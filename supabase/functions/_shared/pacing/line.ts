@@ -60,6 +60,18 @@ export function dropDeserted(lines: Lines, windowMs: number, nowMs: number): voi
   lines.again.waiting = 0;
 }
 
+/** Brings the moments that are still to come to another pace: the limit was changed. */
+export function changePace(
+  lines: Lines,
+  step: { beforeUs: number; nowUs: number },
+  nowUs: number,
+): void {
+  for (const line of [lines.first, lines.again]) {
+    const aheadUs = line.lastUs - nowUs;
+    if (aheadUs > 0) line.lastUs = nowUs + Math.floor(aheadUs * step.nowUs / step.beforeUs);
+  }
+}
+
 /** Puts all moments earlier, as when the clock was put back. */
 export function shiftLines(lines: Lines, byMs: number): void {
   lines.first.lastUs -= byMs * 1_000;

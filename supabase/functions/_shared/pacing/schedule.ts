@@ -1,5 +1,5 @@
 import type { Limit } from "./limits.ts";
-import { countWaiting, dropDeserted, newLines, shiftLines, takePlace } from "./line.ts";
+import { changePace, countWaiting, dropDeserted, newLines, shiftLines, takePlace } from "./line.ts";
 import type { Line, Lines } from "./line.ts";
 import { addMoment, dropUntil, newMoments, nthMoment, shiftMoments } from "./moments.ts";
 import type { Moments } from "./moments.ts";
@@ -9,6 +9,8 @@ import type { Pair } from "./pair.ts";
 /** What is known of one limit of one tenant or sender. */
 export interface LimitState {
   touchedMs: number;
+  /** The pace of its lines by then: the step at which they fill the limit; 0 where it was never bound. */
+  stepUs: number;
   /** What went within the window: of all lanes, and of the urgent one. */
   all: Moments;
   urgent: Moments;
@@ -66,6 +68,7 @@ export const COMING_MOMENTS = 16;
 export function newLimitState(nowMs: number): LimitState {
   return {
     touchedMs: nowMs,
+    stepUs: 0,
     all: newMoments(),
     urgent: newMoments(),
     coming: newMoments(),
@@ -75,7 +78,8 @@ export function newLimitState(nowMs: number): LimitState {
 
 /**
  * Brings what is known of a limit to this moment, at which decisions follow. A clock that was put back
- * takes what it timed with it: what went stays as recent as it was.
+ * takes what it timed with it: what went stays as recent as it was. Lines to a limit that was changed
+ * move at its new pace: nobody stands behind moments that only the one before had named.
  */
 export function bind(limit: Limit, state: LimitState, nowMs: number): Bound {
   const backMs = state.touchedMs - nowMs;
@@ -87,6 +91,12 @@ export function bind(limit: Limit, state: LimitState, nowMs: number): Bound {
     shiftLines(state.lines.others, backMs);
   }
   state.touchedMs = nowMs;
+  const step = { beforeUs: state.stepUs, nowUs: stepUs(limit, limit.capacity) };
+  if (step.beforeUs > 0 && step.beforeUs !== step.nowUs) {
+    changePace(state.lines.urgent, step, nowMs * 1_000);
+    changePace(state.lines.others, step, nowMs * 1_000);
+  }
+  state.stepUs = step.nowUs;
   dropUntil(state.all, nowMs - limit.windowMs);
   dropUntil(state.urgent, nowMs - limit.windowMs);
   dropUntil(state.coming, nowMs - limit.toleranceMs);

@@ -5,8 +5,8 @@ import { COMING_MOMENTS } from "./schedule.ts";
 /** Before the name of what a limit or a pair holds for: its key. */
 export const KEY_PREFIX = "switchyard:pacing:";
 /** What is kept in another format counts as nothing. */
-const FORMAT = 1;
-const STATE_PATTERN = `^${FORMAT} (%d+);([^;]*);([^;]*);([^;]*);([^;]*)$`;
+const FORMAT = 2;
+const STATE_PATTERN = `^${FORMAT} (%d+) (%d+);([^;]*);([^;]*);([^;]*);([^;]*)$`;
 /** What is kept outlives its use by this much. */
 const KEEP_MS = 1_000;
 
@@ -117,10 +117,21 @@ local function new_lines()
   return { first = { last = 0, waiting = 0 }, again = { last = 0, waiting = 0 }, kept = 0 }
 end
 
-local function read_lines(words, from, back, window)
+local function step_us(limit, pace)
+  return ceil((limit.windowMs + limit.toleranceMs) * 1000 / pace)
+end
+
+-- A limit that was changed moves its lines at its new pace.
+local function paced(last, before, step)
+  local ahead = last - now_us
+  if ahead <= 0 or before == step then return last end
+  return now_us + floor(ahead * step / before)
+end
+
+local function read_lines(words, from, back, window, before, step)
   local lines = {
-    first = { last = words[from] - back * 1000, waiting = words[from + 1] },
-    again = { last = words[from + 2] - back * 1000, waiting = words[from + 3] },
+    first = { last = paced(words[from] - back * 1000, before, step), waiting = words[from + 1] },
+    again = { last = paced(words[from + 2] - back * 1000, before, step), waiting = words[from + 3] },
     kept = words[from + 4] - back,
   }
   -- Nobody has come back for two windows: the messages are gone.
@@ -132,15 +143,17 @@ end
 
 -- A clock that was put back takes what it timed with it: what went stays as recent as it was.
 local function read_state(line, limit)
-  local touched, lines, urgent, coming, all = match(line or '', '${STATE_PATTERN}')
+  local touched, before, lines, urgent, coming, all = match(line or '', '${STATE_PATTERN}')
   local back = max(0, (touched or now) - now)
   local words, window = numbers(lines or ''), limit.windowMs
-  local has_lines = #words > 0
+  local has_lines, step = #words > 0, step_us(limit, limit.capacity)
+  before = tonumber(before or step) + 0.0
   return {
     limit = limit,
+    step = step,
     lines = {
-      [true] = has_lines and read_lines(words, 1, back, window) or new_lines(),
-      [false] = has_lines and read_lines(words, 6, back, window) or new_lines(),
+      [true] = has_lines and read_lines(words, 1, back, window, before, step) or new_lines(),
+      [false] = has_lines and read_lines(words, 6, back, window, before, step) or new_lines(),
     },
     urgent = read_moments(urgent or '', now - window, back),
     coming = read_moments(coming or '', now - limit.toleranceMs, back),
@@ -166,7 +179,7 @@ end
 local function write_state(key, state)
   local lines, longest = write_lines(state)
   local sections = {
-    '${FORMAT} ' .. written(now), lines,
+    '${FORMAT} ' .. written(now) .. ' ' .. written(state.step), lines,
     write_moments(state.urgent), write_moments(state.coming), write_moments(state.all),
   }
   local keep = max(0, longest) + state.limit.windowMs + ${KEEP_MS}
@@ -211,10 +224,6 @@ local function gates_of(state, is_urgent, deferrals)
     { moments = state.all, coming = 0, capacity = capacity, pace = capacity },
     { moments = state.urgent, coming = 0, capacity = share, pace = share },
   }
-end
-
-local function step_us(limit, pace)
-  return ceil((limit.windowMs + limit.toleranceMs) * 1000 / pace)
 end
 
 local function next_place(limit, gate, waiting, last)
