@@ -125,7 +125,8 @@ declare
   v_quarantined integer;
 begin
   with event as (
-    select e.*
+    -- Numbered as they came, since Meta's time has no more than seconds.
+    select e.*, nextval('switchyard.inbound_events_id_seq') as id
     from jsonb_to_recordset(events) as e (
       key text, kind text, business_account_id text, phone_number_id text, field text,
       event_at timestamptz, payload jsonb, reason text)
@@ -154,10 +155,11 @@ begin
     left join account a on a.business_account_id = e.business_account_id
   ), inserted as (
     insert into switchyard.inbound_events (
-      event_key, kind, state, tenant_id, sender_id, business_account_id, phone_number_id, field,
+      id, event_key, kind, state, tenant_id, sender_id, business_account_id, phone_number_id, field,
       payload, reason, conversation_key, event_at, received_at
     )
-    select decode(o.key, 'hex'), o.kind,
+    overriding system value
+    select o.id, decode(o.key, 'hex'), o.kind,
       case when o.tenant_id is null or o.kind = 'unknown' then 'quarantined' else 'pending' end,
       o.tenant_id, o.sender_id, o.business_account_id, o.phone_number_id, o.field, o.payload,
       coalesce(o.reason, case when o.tenant_id is null then o.without_owner end),
@@ -166,6 +168,7 @@ begin
         then switchyard.conversation_key(o.kind, o.sender_id, o.payload) end,
       o.event_at, store_events.at
     from owned o
+    -- All in one order, so that two who store the same events wait for each other and never both.
     order by o.key
     on conflict (event_key) do nothing
     returning id, state

@@ -60,6 +60,20 @@ Deno.test("a claim begins with what is earliest in the conversation, not in the 
     assert.deepEqual(await nthOf(sql, await claimEvents(sql, 9)), []);
   }));
 
+Deno.test("messages of one second are applied in the order in which they came", () =>
+  withDatabase(async ({ sql }) => {
+    const tenancy = await createTenancy(sql);
+    const event_at = new Date(START).toISOString();
+    const album = Array.from({ length: 10 }, (_, nth) => {
+      const key = (99 - nth).toString().padStart(64, "f");
+      return aMessage(tenancy, "15550200001", nth, { event_at, key });
+    });
+    await store(sql, album.slice(0, 6));
+    await store(sql, album);
+    const inOrder = album.map((_, nth) => nth);
+    assert.deepEqual(await nthOf(sql, await claimEvents(sql, 10)), inOrder);
+  }));
+
 Deno.test("the same customer of two senders has two conversations that do not wait", () =>
   withDatabase(async ({ sql }) => {
     const [one, two] = [await createTenancy(sql), await createTenancy(sql)];
@@ -102,6 +116,7 @@ Deno.test("messages of one conversation are applied in their order by many worke
       const own = connect();
       while (left > 0) {
         const claimed = await claimEvents(own, 7);
+        const nths = await nthOf(own, claimed);
         const applied = await apply(own, claimed, ({ id }) => ({
           action: "message",
           wamid: `wamid.${id}`,
@@ -110,7 +125,8 @@ Deno.test("messages of one conversation are applied in their order by many worke
           name: null,
           type: "text",
           content: {},
-          at: new Date(START).toISOString(),
+          at: new Date(START + nths[claimed.findIndex((one) => one.id === id)]! * 1_000)
+            .toISOString(),
         }));
         left -= applied.filter(Boolean).length;
       }
