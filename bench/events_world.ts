@@ -67,9 +67,13 @@ export async function openEventsWorld(ground: Ground): Promise<EventsWorld> {
       }
     },
     async applyAll() {
-      const isDone = async () =>
-        (await sql`select from switchyard.inbound_events where state = 'pending' limit 1`)
-          .length === 0;
+      // As the index of what is pending has it: asked otherwise this would read the whole table.
+      const isDone = async () => {
+        const rows = await sql`
+          select from switchyard.inbound_events
+          where state = 'pending' and received_at is not null limit 1`;
+        return rows.length === 0;
+      };
       await Promise.all(Array.from({ length: DRAINS_AT_ONCE }, async () => {
         do await drainOnce(inbound); while (!await isDone());
       }));
