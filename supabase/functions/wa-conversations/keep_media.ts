@@ -1,7 +1,6 @@
 import type { Bytes } from "../_shared/bytes.ts";
 import type { ClaimedMedia, MediaOutcome, MediaQueue } from "../_shared/queue/media.ts";
 import { backoffMs } from "../_shared/resilience/backoff.ts";
-import { forEachBounded } from "../_shared/resilience/for_each_bounded.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
 import { limitOf, MediaError, openAtMeta, verifyMedia } from "./media_source.ts";
 import type { MediaSourceDeps, OpenedMedia, Refusal } from "./media_source.ts";
@@ -67,11 +66,14 @@ export async function keepMedia(
     );
     if (claimed.length === 0) break;
     claimedCount += claimed.length;
-    await forEachBounded(claimed, limits.concurrency, async (media) => {
+    // All of them, also where the database is away for one: what was fetched is written down.
+    const all = await Promise.allSettled(claimed.map(async (media) => {
       const outcome = await carryOut(deps, media);
       if (!await deps.queue.settle(media, outcome)) counts.superseded += 1;
       else counts[outcome.outcome === "retry" ? "retried" : outcome.outcome] += 1;
-    });
+    }));
+    const failed = all.find((it) => it.status === "rejected");
+    if (failed) throw failed.reason;
   }
   if (isSpent()) await deps.queue.handOn();
   return { claimed: claimedCount, ...counts, duration_ms: deps.now() - startedAt };

@@ -39,6 +39,8 @@ interface World {
   files?: (() => Response)[];
   storeSays?: "written" | "too_large" | Error;
   settles?: boolean;
+  /** Of which file the database does not take the outcome. */
+  unsettled?: number;
 }
 
 function setup(world: World = {}) {
@@ -83,7 +85,8 @@ function setup(world: World = {}) {
     },
     queue: {
       claim: (batch: number) => Promise.resolve(left.splice(0, batch)),
-      settle: (_media: ClaimedMedia, outcome: MediaOutcome) => {
+      settle: (media: ClaimedMedia, outcome: MediaOutcome) => {
+        if (media.id === world.unsettled) return Promise.reject(new Error("the database is away"));
         outcomes.push(outcome);
         return Promise.resolve(settles);
       },
@@ -232,4 +235,10 @@ Deno.test("a drain that has spent what it may hands the rest on", async () => {
   stopped.stop.abort();
   await stopped.keep();
   assert.deepEqual([stopped.left.length, stopped.state.handedOn], [1, 0]);
+});
+
+Deno.test("where the outcome of one file cannot be written, those beside it are, and the drain fails", async () => {
+  const { keep, outcomes } = setup({ media: [waiting, { ...waiting, id: 2 }], unsettled: 1 });
+  await assert.rejects(keep(), /the database is away/);
+  assert.deepEqual(outcomes.map(({ outcome }) => outcome), ["stored"]);
 });
