@@ -1,8 +1,10 @@
 import type { Sql } from "./wallet_ground.ts";
 
 /**
- * The ledger that one writes from a tutorial: a balance and a running balance on each entry, accounts
- * locked in one order, one function a transfer. It has neither keys nor holds, and nothing checks it.
+ * A plain SQL ledger, written here after the scheme of pgledger (https://github.com/pgr0ss/pgledger,
+ * c18c7d2), which no package registry has: balance and version on an account, both and the balance
+ * before on each entry, accounts locked in one order, one function a transfer. Amounts are integers
+ * instead of its numeric. Like it, it has neither keys nor holds, and nothing checks what it wrote.
  */
 export async function createPlainLedger(sql: Sql, accounts: number): Promise<void> {
   await sql.unsafe(`
