@@ -88,6 +88,16 @@ Deno.test("no sequence diagram has a semicolon in its text", () => {
   assert.deepEqual(diagrams.filter(({ text }) => text.includes(";")), []);
 });
 
+Deno.test("docs/deploy.md has every field of Meta's that something is done about", async () => {
+  const source = await Deno.readTextFile(
+    join(repository, "supabase/functions/wa-inbound/account_effect.ts"),
+  );
+  const fields = [...source.matchAll(/^ {2}(\w+): read\(/gm)].map(([, field]) => field!);
+  assert(fields.length > 8, `only ${fields.length} were found`);
+  const deploy = pages.get("docs/deploy.md") ?? "";
+  assert.deepEqual(fields.filter((field) => !deploy.includes(`\`${field}\``)), []);
+});
+
 Deno.test("a link that leads nowhere, or to no heading, is found", async () => {
   assert.match(await faultOf("README.md", "docs/missing.md") ?? "", /leads nowhere/);
   assert.match(await faultOf("docs/errors.md", "#missing") ?? "", /no such heading/);

@@ -7,7 +7,7 @@ import { initials } from "./media_view.js";
 import { createPhone } from "./phone.js";
 import { openDetails, openPicker } from "./sheets.js";
 
-const DEMO_CUSTOMER = "15550200001";
+const DEMO_CUSTOMER = "15550100002";
 const DEMO_BUSINESS = "100000000000001";
 
 const fromPath = /^\/phone\/(.+)$/.exec(location.pathname)?.[1] ?? DEMO_CUSTOMER;
