@@ -1,6 +1,6 @@
 -- Who pays for messages, and with what: a tenant pays nothing unless it is set to prepaid, with the cash
 -- account that pays. The money for a message is set aside in the transaction that accepts it.
--- Locks tenants and messages for a moment, to add columns. Undo: drop the columns and functions.
+-- Locks tenants for a moment, to add columns. Undo: drop the columns and functions.
 
 alter table switchyard.tenants
   add column if not exists billing text not null default 'none',
@@ -12,11 +12,6 @@ alter table switchyard.tenants
     check ((billing = 'prepaid') = (billing_account_id is not null));
 create index if not exists tenants_billing_account_id on switchyard.tenants (billing_account_id)
   where billing_account_id is not null;
-
--- What is paid for a message and by whom, as it was accepted: {account_id, currency, market, category,
--- rate_micros}. Null for a message that nobody pays for.
-alter table switchyard.messages
-  add column if not exists charge jsonb;
 
 -- Sets whether a tenant pays for its messages, from the next one on. A tenant that pays needs an
 -- account of its own and prices in the currency of that account.

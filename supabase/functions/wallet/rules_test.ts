@@ -1,11 +1,6 @@
 import { strict as assert } from "node:assert";
-import type { CallRpc } from "../_shared/database.ts";
-import { serve } from "../_shared/http/serve.ts";
-import { createLog } from "../_shared/telemetry/log.ts";
-import { createHandler } from "./wallet.ts";
+import { setup as setupWallet, source as account, tenantId } from "./test_wallet.ts";
 
-const tenantId = "11111111-1111-4111-8111-111111111111";
-const account = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
 const found = {
   outcome: "found",
   id: account,
@@ -19,31 +14,10 @@ const found = {
 };
 
 function setup({ returns = found as unknown } = {}) {
-  const calls: { name: string; args: Record<string, unknown> }[] = [];
-  const call = ((name: string, args: Record<string, unknown>) => {
-    calls.push({ name, args });
-    return Promise.resolve(returns);
-  }) as unknown as CallRpc;
-  const caller = { kind: "tenant" as const, tenantId, role: "finance" as const, keyId: "key-1" };
-  const identify = () => Promise.resolve({ ok: true as const, caller });
-  const log = createLog({ write: () => {}, now: () => 0, fields: {} });
-  const handler = createHandler({
-    call,
-    identify,
-    countKeyError: () => {},
-    tenantsMayTopUp: true,
-    verifyStripe: null,
-    now: () => 0,
-  });
-  const answer = serve("wallet", handler, { log, now: () => 0 });
-  const ask = (method: string, path: string, body?: unknown) =>
-    answer(
-      new Request(`http://localhost/wallet/accounts/${account}/${path}`, {
-        method,
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      }),
-    );
-  return { ask, calls };
+  const { ask, calls } = setupWallet({ returns });
+  const askRules = (method: string, path: string, body?: unknown) =>
+    ask(method, `/accounts/${account}/${path}`, body, { "idempotency-key": "" });
+  return { ask: askRules, calls };
 }
 
 const changes: [path: string, body: Record<string, unknown>, rules: unknown][] = [
