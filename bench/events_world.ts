@@ -71,7 +71,8 @@ export async function openEventsWorld(ground: Ground): Promise<EventsWorld> {
       const isDone = async () => {
         const rows = await sql`
           select from switchyard.inbound_events
-          where state = 'pending' and received_at is not null limit 1`;
+          where state = 'pending' and received_at is not null
+          order by received_at limit 1`;
         return rows.length === 0;
       };
       await Promise.all(Array.from({ length: DRAINS_AT_ONCE }, async () => {

@@ -204,7 +204,9 @@ as $$
   select b.tenant_id, b.id, 'abandoned', bury_abandoned_events.at from buried b;
 $$;
 
--- Tells which events come before the given ones in their conversations and are with nobody.
+-- Tells which events come before the given ones in their conversations and are with nobody. Here and in
+-- claim_events() each conversation is looked up by itself (offset 0 keeps the planner from joining): after
+-- statistics that found nothing pending, a join reads all that is pending for each conversation.
 create or replace function switchyard.find_earlier_events(
   event_ids bigint[], busy_keys bigint[], at timestamptz
 )
@@ -220,9 +222,16 @@ as $$
     where given.id = any (event_ids) and given.conversation_key <> all (busy_keys)
     group by given.conversation_key
   ) latest
-  join switchyard.inbound_events e on e.conversation_key = latest.conversation_key
-    and e.state = 'pending' and e.event_at <= latest.event_at and e.id <> all (event_ids)
-    and (e.lease_expires_at is null or e.lease_expires_at <= find_earlier_events.at)
+  cross join lateral (
+    select earlier.id, earlier.event_at, earlier.conversation_key
+    from switchyard.inbound_events earlier
+    where earlier.conversation_key = latest.conversation_key
+      and earlier.state = 'pending' and earlier.event_at <= latest.event_at
+      and earlier.id <> all (event_ids)
+      and (earlier.lease_expires_at is null
+        or earlier.lease_expires_at <= find_earlier_events.at)
+    offset 0
+  ) e
   join pgmq.q_wa_inbound q on (q.message ->> 'id')::bigint = e.id;
 $$;
 
@@ -304,7 +313,8 @@ begin
       select from switchyard.inbound_events other
       where other.conversation_key = turn.conversation_key
         and other.state = 'pending' and other.lease_expires_at > claim_events.at
-        and other.id <> all (v_events)));
+        and other.id <> all (v_events)
+      offset 0));
   perform switchyard.return_entries(array(
     select entry.id
     from unnest(v_entries, v_events) as entry (id, event_id)

@@ -142,6 +142,37 @@ Deno.test("messages of one conversation are applied in their order by many worke
     }
   }));
 
+Deno.test("a claim reads its own conversations, however many others wait and whatever statistics say", () =>
+  withDatabase(async ({ sql }) => {
+    const tenancy = await createTenancy(sql);
+    await sql`
+      insert into switchyard.inbound_events
+        (event_key, kind, state, tenant_id, field, payload, processed_at)
+      select sha256(n::text::bytea), 'status', 'applied', ${tenancy.tenantId}, 'messages', '{}', now()
+      from generate_series(1, 20000) n`;
+    await sql`vacuum analyze switchyard.inbound_events`;
+    for (let customer = 0; customer < 3_000; customer += 1_000) {
+      await store(
+        sql,
+        Array.from(
+          { length: 1_000 },
+          (_, nth) => aMessage(tenancy, `1555${1_000_000 + customer + nth}`, nth),
+        ),
+      );
+    }
+    const read = async (transaction: Sql) => {
+      const [row] = await transaction`
+        select pg_stat_get_xact_tuples_returned('switchyard.inbound_events_turns'::regclass)
+          + pg_stat_get_xact_tuples_returned('switchyard.inbound_events'::regclass) as rows`;
+      return Number(row!.rows);
+    };
+    await sql.begin(async (begun) => {
+      const transaction = begun as unknown as Sql;
+      assert.equal((await claimEvents(transaction, 100)).length, 100);
+      assert.ok(await read(transaction) < 1_000, `${await read(transaction)} rows`);
+    });
+  }));
+
 Deno.test("what came while Meta's own agent held the thread is kept and marked", () =>
   withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
