@@ -3,6 +3,7 @@ import { percentile } from "./figures.ts";
 import {
   type IsolationGround,
   type Probe,
+  PROBES,
   startIsolationGround,
   type Way,
 } from "./isolation_ground.ts";
@@ -19,11 +20,24 @@ type Ways = Record<Probe, Way[]>;
 /** What happens at the neighbours while the probes are sent, each in turn, so that noise meets all. */
 const SITUATIONS = {
   idle: ["quiet_normal", "quiet_urgent"],
+  sending: ["quiet_normal", "quiet_urgent", "paced_urgent"],
   draining: ["quiet_normal", "quiet_urgent", "busy_urgent"],
   limited: ["quiet_normal", "quiet_urgent"],
   broken: ["quiet_normal", "quiet_urgent"],
 } as const satisfies Record<string, readonly Probe[]>;
 type Situation = keyof typeof SITUATIONS;
+
+/**
+ * In trouble of each kind: 100,000 messages that go at Meta's usual rate, as many that are all due at
+ * the highest, a limit that is reached, and calls that fail.
+ */
+const RELEASED = {
+  sending: "paced",
+  draining: "busy",
+  limited: "limited",
+  broken: "broken",
+} as const;
+const NEIGHBOURS = Object.values(RELEASED);
 
 /** Messages one by one from the caller's request to the Graph API, beside a neighbour in trouble. */
 export const bench: Bench = {
@@ -32,9 +46,11 @@ export const bench: Bench = {
   async run(note) {
     note("configuration", { BACKLOG, LIMITED_BACKLOG, ROUNDS, PROBES_EACH, PER_SECOND });
     await using ground = await startIsolationGround();
-    await ground.send(["quiet_normal", "quiet_urgent", "busy_urgent"], WARM_UP, PER_SECOND);
-    await ground.hold(["busy", "limited", "broken"]);
+    await ground.send([...PROBES], WARM_UP, PER_SECOND);
+    await ground.hold(NEIGHBOURS);
+    await ground.enqueue("paced", BACKLOG);
     await ground.enqueue("busy", BACKLOG);
+    await ground.settle();
     const rounds = [];
     for (let nth = 0; nth < ROUNDS; nth++) {
       const round: Partial<Record<Situation, Ways>> = {};
@@ -52,10 +68,9 @@ async function play(ground: IsolationGround, situation: Situation): Promise<Ways
   if (situation === "limited" || situation === "broken") {
     await ground.enqueue(situation, LIMITED_BACKLOG);
   }
-  if (situation === "draining") await ground.release("busy");
-  else if (situation !== "idle") await ground.release(situation);
+  if (situation !== "idle") await ground.release(RELEASED[situation]);
   const ways = await ground.send(SITUATIONS[situation], PROBES_EACH, PER_SECOND);
-  await ground.hold(["busy", "limited", "broken"]);
+  await ground.hold(NEIGHBOURS);
   return ways;
 }
 
@@ -63,7 +78,7 @@ function compare(rounds: Record<Situation, Ways>[], note: Note): Figure[] {
   const all = (situation: Situation, probe: Probe) => rounds.flatMap((it) => it[situation][probe]);
   const p99 = (situation: Situation, probe: Probe) =>
     percentile(all(situation, probe).map(({ ms }) => ms), 0.99);
-  // Of the busy tenant's own urgent messages there is no idle to compare with but its neighbour's.
+  // Of a neighbour's own urgent messages there is no idle to compare with but its neighbour's.
   const idleOf = (probe: Probe) =>
     p99("idle", probe === "quiet_normal" ? "quiet_normal" : "quiet_urgent");
   const figures: Figure[] = [];

@@ -1,13 +1,17 @@
 import { aPhoneNumber, parseEnvFile } from "../tests/support/platform.ts";
 import { startPlatform } from "../tests/support/start_platform.ts";
 import { startGraphEndpoint } from "./ground/graph_endpoint.ts";
-import { openDatabase } from "./ground/ground.ts";
+import { openDatabase, type Sql } from "./ground/ground.ts";
 import { type BenchTenant, createTenants, enqueue, sendersOf } from "./ground/tenants.ts";
 
 /** Whose message it is, and in which lane. */
-export type Probe = "quiet_normal" | "quiet_urgent" | "busy_urgent";
-/** Neighbours of the quiet tenant: with a backlog, with a limit that is reached, and whose calls fail. */
-export type Neighbour = "busy" | "limited" | "broken";
+export const PROBES = ["quiet_normal", "quiet_urgent", "paced_urgent", "busy_urgent"] as const;
+export type Probe = typeof PROBES[number];
+/**
+ * Neighbours of the quiet tenant: with a backlog that goes by its senders' slots, with one that is all
+ * due at once, with a limit that is reached, and whose calls fail.
+ */
+export type Neighbour = "paced" | "busy" | "limited" | "broken";
 
 /** What one message took from its POST to the Graph API, and how many others came there meanwhile. */
 export interface Way {
@@ -19,17 +23,23 @@ export interface Way {
 export interface IsolationGround extends AsyncDisposable {
   /** Posts so many messages of each probe in turn and resolves once all are at the Graph API. */
   send(probes: readonly Probe[], count: number, perSecond: number): Promise<Record<Probe, Way[]>>;
-  /** Gives a neighbour so many messages, all of them due. */
+  /** Gives a neighbour so many messages: all of them due, but for the paced one's, due from release on. */
   enqueue(neighbour: Neighbour, messages: number): Promise<void>;
   /** Nothing of these goes out until they are released; resolves when all is quiet. */
   hold(neighbours: readonly Neighbour[]): Promise<void>;
   release(neighbour: Neighbour): Promise<void>;
+  /** Lets Postgres have done what a large backlog leaves to do. */
+  settle(): Promise<void>;
   /** Messages that wait. */
   left(neighbour: Neighbour): Promise<number>;
 }
 
 const SENDERS_EACH = 5;
-const PLACE = { quiet: 0, busy: 1, limited: 2, broken: 3 };
+const PLACE = { quiet: 0, busy: 1, limited: 2, broken: 3, paced: 4 };
+const DAY_MS = 24 * 60 * 60_000;
+/** What the other share of five numbers gets at Meta's usual 80 a second. */
+const PACED_PER_SECOND = SENDERS_EACH * 80 * 0.8;
+const PACED_SECONDS = 9;
 const ARRIVAL_TIMEOUT_MS = 20_000;
 
 /** Starts it; for `await using`. */
@@ -42,7 +52,7 @@ export async function startIsolationGround(): Promise<IsolationGround> {
   const env = parseEnvFile(await Deno.readTextFile(platform.envFile));
   const sql = openDatabase(env.SUPABASE_DB_URL!, 2);
   starting.defer(() => sql.end({ timeout: 1 }));
-  const tenants = await createTenants(sql, { tenants: 4, sendersEach: SENDERS_EACH });
+  const tenants = await createTenants(sql, { tenants: 5, sendersEach: SENDERS_EACH });
   const tenantOf = (name: keyof typeof PLACE): BenchTenant => tenants[PLACE[name]]!;
   await sql`
     update switchyard.tenants set limit_messages = 80, limit_window_seconds = 60
@@ -62,14 +72,14 @@ export async function startIsolationGround(): Promise<IsolationGround> {
     async send(probes, count, perSecond) {
       await graph.forget();
       const posted = await sendAtRate(probes, count, perSecond, async (probe) => {
-        const tenant = tenantOf(probe === "busy_urgent" ? "busy" : "quiet");
+        const tenant = tenantOf(probe.split("_")[0] as "quiet" | "paced" | "busy");
         const lane = probe === "quiet_normal" ? "normal" : "urgent";
         return { probe, at: Date.now(), id: await post(tenant, lane) };
       });
       return await waysOf(posted, async () => (await graph.seen()).arrivals);
     },
     async enqueue(name, messages) {
-      const at = new Date(Date.now() - 600_000);
+      const at = new Date(Date.now() + (name === "paced" ? DAY_MS : -600_000));
       await enqueue(sql, [tenantOf(name)], { messages, from: enqueued, at, lane: "normal" });
       enqueued += messages;
     },
@@ -83,8 +93,13 @@ export async function startIsolationGround(): Promise<IsolationGround> {
     async release(name) {
       // Else only its first round would be beside a breaker that opens.
       await closeBreakers(env);
+      if (name === "paced") await giveSlots(sql, tenantOf(name));
       await setHold([name], null);
       await sql`select switchyard.ring_doorbell('wa-sender')`;
+    },
+    async settle() {
+      await sql`vacuum analyze`;
+      await sql`checkpoint`;
     },
     async left(name) {
       const [row] = await sql`
@@ -94,6 +109,24 @@ export async function startIsolationGround(): Promise<IsolationGround> {
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+// As accepting would have planned them now: one after the other, at the rate of their senders.
+async function giveSlots(sql: Sql, { id }: BenchTenant): Promise<void> {
+  await sql`
+    with next as (
+      select id, row_number() over (order by due_at, accepted_no) as nth
+      from switchyard.messages
+      where tenant_id = ${id} and status = 'queued'
+      order by due_at, accepted_no
+      limit ${PACED_PER_SECOND * PACED_SECONDS}
+    )
+    update switchyard.messages m
+    set due_at = now() + next.nth * make_interval(secs => 1.0 / ${PACED_PER_SECOND}::integer)
+    from next where m.id = next.id`;
+  await sql`
+    update switchyard.sender_lanes l set head_due_at = least(l.head_due_at, now())
+    from switchyard.senders s where s.id = l.sender_id and s.tenant_id = ${id} and l.share = 'other'`;
 }
 
 async function closeBreakers(env: Record<string, string>): Promise<void> {
@@ -142,7 +175,10 @@ async function waysOf(
   posted: Posted[],
   readArrivals: () => Promise<[id: string, at: number][]>,
 ): Promise<Record<Probe, Way[]>> {
-  const ways: Record<Probe, Way[]> = { quiet_normal: [], quiet_urgent: [], busy_urgent: [] };
+  const ways = Object.fromEntries(PROBES.map((probe): [Probe, Way[]] => [probe, []])) as Record<
+    Probe,
+    Way[]
+  >;
   const deadline = Date.now() + ARRIVAL_TIMEOUT_MS;
   let places = new Map<string, number>();
   let arrivals: [id: string, at: number][] = [];
