@@ -57,14 +57,17 @@ const LOST_RACE = new Set(["40001", "40P01"]);
 const EARLY_BATCH = 16;
 const EARLY_PAUSE_MS = 40;
 
-/** A slot is not waited for more finely than this. */
-const MIN_IDLE_MS = 5;
+/** A slot is not waited for more finely than this: what is paced goes a few at a time. */
+const MIN_IDLE_MS = 25;
+/** While calls are under way the slots of others are looked at so often, however long those calls hang. */
+const LOOK_AGAIN_MS = 500;
 
 /**
- * Sends what is due until nothing is, the limits are reached or it is told to stop. It claims again
- * while calls are under way, as soon as fewer wait than may run: a slow sender holds up no other. When
- * somebody calls it claims a few at once, whatever waits: what was accepted a moment ago, and by whom
- * nothing is being sent, stands behind nobody's backlog.
+ * Sends what is due until nothing is, the limits are reached or it is told to stop. While more is due it
+ * claims again as soon as fewer wait than may run: a slow sender holds up no other. Otherwise it claims
+ * when something was written, by which the next of a pair may be due, and now and then. When somebody
+ * calls it claims a few at once, whatever waits: what was accepted a moment ago, and by whom nothing is
+ * being sent, stands behind nobody's backlog.
  */
 export async function drain(
   deps: DrainDeps,
@@ -118,8 +121,11 @@ export async function drain(
     if (claimed === undefined) break;
     backpressure.observe(claimed[0]?.depth ?? 0);
     if (claimed.length > 0) begin(claimed);
-    else if (underWay.size > 0) await Promise.race([...underWay, settler.nextCommit(), called]);
-    else if (!await waitForNext(deps, Math.min(limits.maxIdleMs, remainingMs()), signals)) break;
+    if (claimed.length === most || (claimed[0]?.depth ?? 0) > 0) continue;
+    if (underWay.size > 0) {
+      const written = settler.nextCommit();
+      await firstOf([written, called, Promise.all(underWay)], deps.sleep, LOOK_AGAIN_MS);
+    } else if (!await waitForNext(deps, Math.min(limits.maxIdleMs, remainingMs()), signals)) break;
   }
   // The next drain need not wait for the last calls of this one.
   const handedOn = failure === null && isSpent() ? deps.queue.handOn() : Promise.resolve();
@@ -150,6 +156,16 @@ function claimSafely({ queue, sleep, random }: DrainDeps, most: number): Promise
 function mayCallFor({ now, uptime }: Pick<DrainDeps, "now" | "uptime">, maxMs: number) {
   const [fromMs, fromUptime] = [now(), uptime()];
   return () => now() - fromMs <= maxMs && uptime() - fromUptime <= maxMs;
+}
+
+async function firstOf(
+  events: Promise<unknown>[],
+  sleep: DrainDeps["sleep"],
+  mostMs: number,
+): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([...events, sleep(mostMs, over.signal).catch(() => {})]);
+  over.abort();
 }
 
 // True when it waited and another claim is worth making.

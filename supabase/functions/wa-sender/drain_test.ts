@@ -134,10 +134,12 @@ function setup(
     now: () => clock.nowMs,
     uptime: () => clock.uptimeMs,
     random: () => 0,
-    sleep: (ms) => {
+    // Time passes when nothing else is left to do.
+    sleep: async (ms, signal) => {
+      await new Promise((resolve) => setTimeout(resolve));
+      signal?.throwIfAborted();
       clock.nowMs += ms;
       clock.uptimeMs += ms;
-      return Promise.resolve();
     },
     log: createLog({ write: (line) => lines.push(line), now: () => 0, fields: {} }),
   };
@@ -316,6 +318,36 @@ Deno.test("a slow sender does not keep the others from being claimed and sent", 
   assert.deepEqual(settlements.map(({ id }) => id), ["m4", "m5", "m6"]);
   slow.resolve(ACCEPTED);
   assert.equal((await draining).sent, 6);
+});
+
+Deno.test("a drain claims again at once while more is due, and else when something was written", async () => {
+  const { deps, waiting, settlements } = setup([1, 2, 3].map(aMessage));
+  const claims: [asked: number, settledBefore: number][] = [];
+  deps.queue.claim = async (batch) => {
+    claims.push([batch, settlements.length]);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    // A part of each of several lanes: fewer than were asked for.
+    return waiting.splice(0, 2).map((it) => ({ ...it, depth: waiting.length }));
+  };
+  await drain(deps, LIMITS, goOn);
+  assert.deepEqual(claims.map(([, settledBefore]) => settledBefore), [0, 0, 3]);
+});
+
+Deno.test("what falls due while a call hangs is claimed within half a second", async () => {
+  const hanging = Promise.withResolvers<SendOutcome>();
+  const send = ({ id }: ClaimedMessage) =>
+    id === "m1" ? hanging.promise : Promise.resolve(ACCEPTED);
+  const { deps, waiting, settlements, clock } = setup([aMessage(1)], { send });
+  const claim = deps.queue.claim;
+  deps.queue.claim = (batch) => {
+    if (clock.uptimeMs >= 2_000 && settlements.length === 0) waiting.push(aMessage(2));
+    return claim(batch);
+  };
+  const draining = drain(deps, LIMITS, goOn);
+  while (settlements.length === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.ok(clock.uptimeMs <= 2_500, `${clock.uptimeMs}`);
+  hanging.resolve(ACCEPTED);
+  assert.equal((await draining).sent, 2);
 });
 
 Deno.test("a refused token that is still the current one is not tried twice", async () => {
