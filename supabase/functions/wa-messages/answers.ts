@@ -68,7 +68,7 @@ function keyReused(fields: string[]): Refusal {
   return {
     status: 422,
     code: "idempotency_key_reused",
-    detail: "The Idempotency-Key was used for another message.",
+    detail: "The Idempotency-Key was used for another message: use a new one for a new message.",
     errors: fields.map((field) => ({ pointer: `/${field}`, detail })),
   };
 }

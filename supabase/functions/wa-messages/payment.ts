@@ -104,7 +104,7 @@ function insufficientFunds(
   return {
     status: 402,
     code: "insufficient_funds",
-    detail: "The wallet does not hold enough.",
+    detail: "The wallet does not hold enough: top up, then send with a new idempotency key.",
     currency,
     needed: microsToMinorCeil(needed_micros, currency),
     available: microsToMinorFloor(available_micros, currency),

@@ -20,7 +20,7 @@ Deno.test("lack of funds is 402 and says what is needed, there and missing", () 
   assert.deepEqual(refuseUnpaid(row), {
     status: 402,
     code: "insufficient_funds",
-    detail: "The wallet does not hold enough.",
+    detail: "The wallet does not hold enough: top up, then send with a new idempotency key.",
     currency: "USD",
     needed: 12,
     available: 7,

@@ -174,7 +174,7 @@ function tellResolved(refusal: Extract<Refusal, { outcome: keyof typeof ENDINGS 
 
 function insufficientFunds(refusal: Extract<Refusal, { outcome: "insufficient_funds" }>): Response {
   const { currency, needed_micros, available_micros } = refusal;
-  const detail = "The account does not hold enough.";
+  const detail = "The account does not hold enough: top up, then use a new idempotency key.";
   return problem(402, "insufficient_funds", detail, {
     currency,
     needed: microsToMinorCeil(needed_micros, currency),
