@@ -125,10 +125,11 @@ as $$
     'throughput_per_second', sender.throughput_per_second);
 $$;
 
--- Changes the fields of a sender that are named: {display_phone_number?, limit?, throughput_per_second?}.
--- Claims and slots read the row, so that all of it holds from the next one on; without a limit of its own
--- a sender is counted with its tenant. A rate that Meta's complaints have lowered is not raised by this.
--- Operators wait for each other, and for nobody who sends: see call_back_after_raise().
+-- Changes the fields of a sender that are named: {display_phone_number?, status?, limit?,
+-- throughput_per_second?}. Claims and slots read the row, so that all of it holds from the next one on;
+-- without a limit of its own a sender is counted with its tenant. A rate that Meta's complaints have
+-- lowered is not raised by this, and whom an operator has paused an operator alone resumes. Operators wait
+-- for each other; the sender is locked after what settling locks before it.
 create or replace function switchyard_api.change_sender(
   tenant_id uuid, phone_number_id text, changes jsonb, actor jsonb,
   at timestamptz default clock_timestamp()
@@ -142,6 +143,7 @@ declare
   v_id uuid;
   v_before jsonb;
   v_after jsonb;
+  v_is_kept boolean := false;
 begin
   perform switchyard.lock_number(change_sender.phone_number_id);
   select s.id, switchyard.tell_sender(s) into v_id, v_before from switchyard.senders s
@@ -151,25 +153,32 @@ begin
     return jsonb_build_object('outcome', 'sender_not_found');
   end if;
   v_after := v_before || changes;
-  if v_after = v_before then
-    return jsonb_build_object('outcome', 'unchanged', 'sender', v_before);
-  end if;
-
   perform switchyard.call_back_after_raise(array[v_id], change_sender.at)
   where switchyard.is_raised(v_before -> 'limit', v_after -> 'limit')
     or v_after -> 'throughput_per_second' > v_before -> 'throughput_per_second';
-  -- Meta may be telling another rate at this moment: what is not named stays as it is by then.
+
+  select switchyard.tell_sender(s) into v_before from switchyard.senders s
+  where s.id = v_id
+  for no key update;
+  v_after := v_before || changes;
+  if changes ->> 'status' = 'paused' then
+    update switchyard.sender_attention a
+    set paused_sender = false
+    where a.sender_id = v_id and a.cleared_at is null and a.paused_sender;
+    v_is_kept := found;
+  end if;
+  if v_after = v_before and not v_is_kept then
+    return jsonb_build_object('outcome', 'unchanged', 'sender', v_before);
+  end if;
+
   update switchyard.senders s
-  set display_phone_number = coalesce(changes ->> 'display_phone_number', s.display_phone_number),
-    limit_messages = case when changes ? 'limit'
-      then (changes -> 'limit' ->> 'messages')::integer else s.limit_messages end,
-    limit_window_seconds = case when changes ? 'limit'
-      then (changes -> 'limit' ->> 'window_seconds')::integer else s.limit_window_seconds end,
-    throughput_per_second =
-      coalesce((changes ->> 'throughput_per_second')::integer, s.throughput_per_second),
+  set display_phone_number = v_after ->> 'display_phone_number',
+    status = v_after ->> 'status',
+    limit_messages = (v_after -> 'limit' ->> 'messages')::integer,
+    limit_window_seconds = (v_after -> 'limit' ->> 'window_seconds')::integer,
+    throughput_per_second = (v_after ->> 'throughput_per_second')::integer,
     slowed_per_second = case
-      when s.slowed_per_second
-        < coalesce((changes ->> 'throughput_per_second')::integer, s.throughput_per_second)
+      when s.slowed_per_second < (v_after ->> 'throughput_per_second')::integer
       then s.slowed_per_second end
   where s.id = v_id;
   perform switchyard.write_audit(change_sender.tenant_id, actor, 'sender.changed',

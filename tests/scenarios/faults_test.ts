@@ -13,6 +13,7 @@ import {
   postToMany,
   readMessage,
   untilMessage,
+  untilNothingIsSending,
   untilStatus,
 } from "../support/sending.ts";
 
@@ -29,25 +30,6 @@ async function forEach<T>(cases: readonly T[], run: (one: T) => Promise<void>): 
       throw new Error(`with ${JSON.stringify(one)}: ${cause.message}`, { cause });
     })
   ));
-}
-
-/** Waits until no worker has a message of the tenant: what was claimed may still go. */
-async function untilNothingIsSending(tenant: Tenant): Promise<void> {
-  await using database = openPlatformDatabase(platform);
-  const sending = () =>
-    database.sql`
-      select from switchyard.messages where tenant_id = ${tenant.id} and status = 'sending'`;
-  await eventually(() => sending(), ({ length }) => length === 0, { timeoutMs: 30_000 });
-}
-
-async function setStatus(table: "tenants" | "senders", tenant: Tenant, status: string) {
-  await using database = openPlatformDatabase(platform);
-  const { sql } = database;
-  const key = table === "tenants" ? "id" : "tenant_id";
-  await sql`
-    update ${sql(`switchyard.${table}`)} set status = ${status} where ${sql(key)} = ${tenant.id}`;
-  // A claim that began before is waited for: the next one sees it.
-  await sql`select pg_advisory_xact_lock(hashtextextended('switchyard.claim_messages', 0))`;
 }
 
 async function rotate(tenant: Tenant, accessToken: string): Promise<void> {
@@ -95,48 +77,8 @@ Deno.test("any number of drains at once send each message once", async () => {
   );
   assert.deepEqual(new Set(drains.map(({ status }) => status)), new Set([200]));
   await callsOf(platform, tenant, 100);
-  await untilNothingIsSending(tenant);
+  await untilNothingIsSending(platform, tenant);
   assert.deepEqual((await callsOf(platform, tenant)).map(messageIdOf).toSorted(), ids.toSorted());
-});
-
-Deno.test("a tenant that is suspended with a full queue sends nothing, and all of it at once afterwards", async () => {
-  const tenant = await platform.createTenant({ throughput_per_second: 100 });
-  const ids = await postToMany(tenant, 200);
-  await callsOf(platform, tenant, 30);
-  await setStatus("tenants", tenant, "suspended");
-  await untilNothingIsSending(tenant);
-  const before = (await callsOf(platform, tenant)).length;
-  assert.ok(before < 200, `all ${before} had gone already`);
-  assert.equal((await platform.api("/wa-sender", { method: "POST" })).status, 200);
-  assert.equal((await callsOf(platform, tenant)).length, before);
-  assert.equal((await tenant.send()).status, 403);
-
-  await setStatus("tenants", tenant, "active");
-  const calls = await callsOf(platform, tenant, 200);
-  assert.deepEqual(calls.map(messageIdOf).toSorted(), ids.toSorted());
-});
-
-Deno.test("a sender that is removed with a full queue sends nothing more, harms no other and leaves nothing waiting", async () => {
-  const [tenant, other] = [
-    await platform.createTenant({ throughput_per_second: 100 }),
-    await platform.createTenant(),
-  ];
-  await postToMany(tenant, 300);
-  await callsOf(platform, tenant, 20);
-  await setStatus("senders", tenant, "removed");
-  await untilStatus(other, await post(other), "read");
-  await untilNothingIsSending(tenant);
-  const before = (await callsOf(platform, tenant)).length;
-  assert.ok(before < 300, `all ${before} had gone already`);
-  assert.equal((await platform.api("/wa-sender", { method: "POST" })).status, 200);
-  await using database = openPlatformDatabase(platform);
-  const count = (where: ReturnType<typeof database.sql>) =>
-    database.sql<{ count: number }[]>`
-      select count(*) as count from switchyard.messages where tenant_id = ${tenant.id} and ${where}`
-      .then(([row]) => row!.count);
-  await eventually(() => count(database.sql`status = 'queued'`), (left) => left === 0);
-  assert.equal(await count(database.sql`status = 'dead'`), 300 - before);
-  assert.equal((await callsOf(platform, tenant)).length, before);
 });
 
 Deno.test("messages wait while a token has expired, and each goes once with the new one", async () => {

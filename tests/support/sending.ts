@@ -2,6 +2,7 @@ import { strict as assert } from "node:assert";
 
 import { eventually } from "./eventually.ts";
 import type { Platform, Tenant } from "./platform.ts";
+import { openPlatformDatabase } from "./platform_database.ts";
 import type { ReceivedCall } from "./simulator.ts";
 
 /** A message as its tenant sees it. */
@@ -57,6 +58,18 @@ export function untilMessage(
 /** Waits until the message has this status. */
 export function untilStatus(tenant: Tenant, id: string, wanted: string): Promise<MessageView> {
   return untilMessage(tenant, id, ({ status }) => status === wanted);
+}
+
+/** Waits until no worker has a message of the tenant: what was claimed may still go. */
+export async function untilNothingIsSending(platform: Platform, tenant: Tenant): Promise<void> {
+  await using database = openPlatformDatabase(platform);
+  const { sql } = database;
+  // A claim that began before is waited for: the next one sees what was changed.
+  await sql`select pg_advisory_xact_lock(hashtextextended('switchyard.claim_messages', 0))`;
+  const sending = () =>
+    sql`
+      select from switchyard.messages where tenant_id = ${tenant.id} and status = 'sending'`;
+  await eventually(sending, ({ length }) => length === 0, { timeoutMs: 30_000 });
 }
 
 /** What came of the attempts, the first one first. */

@@ -171,6 +171,7 @@ const routes: [method: string, path: string, body: unknown, roles: Role[]][] = [
   ["POST", `${tenantPath}/senders`, { ...sender, limit: aLimit }, []],
   ["POST", `${tenantPath}/senders`, { ...sender, throughput_per_second: 80 }, []],
   ["PATCH", `${tenantPath}/senders/5`, { display_phone_number: "+1 555" }, ["owner", "admin"]],
+  ["PATCH", `${tenantPath}/senders/5`, { status: "paused" }, ["owner", "admin"]],
   ["PATCH", `${tenantPath}/senders/5`, { limit: null }, []],
   ["PATCH", `${tenantPath}/senders/5`, { throughput_per_second: 80 }, []],
   ["DELETE", `${tenantPath}/senders/5`, undefined, ["owner", "admin"]],

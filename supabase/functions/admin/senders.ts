@@ -22,6 +22,7 @@ const senderBody = z.strictObject({
 });
 const changes = z.strictObject({
   display_phone_number: displayPhoneNumber.optional(),
+  status: z.enum(["active", "paused"]).optional(),
   limit: limit.nullable().optional(),
   throughput_per_second: throughput.optional(),
 }).refine((body) => Object.keys(body).length > 0, "must change something");

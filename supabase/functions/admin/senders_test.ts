@@ -26,6 +26,7 @@ for (
     [{ limit: null, access_token: "t" }, "/access_token"],
     [{ display_phone_number: "" }, "/display_phone_number"],
     [{ limit: { messages: 80 } }, "/limit/window_seconds"],
+    [{ status: "removed" }, "/status"],
     [{ throughput_per_second: 0 }, "/throughput_per_second"],
     [{ throughput_per_second: 1_001 }, "/throughput_per_second"],
     [{ throughput_per_second: null }, "/throughput_per_second"],

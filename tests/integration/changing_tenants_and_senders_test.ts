@@ -181,3 +181,26 @@ Deno.test("a suspended tenant's backlog waits unread, and all of it goes once it
     const rest = await claim(sql, 100, later(1_000));
     assert.equal(new Set([...first, ...rest].map(({ id }) => id)).size, 20);
   }));
+
+Deno.test("a paused sender's messages are accepted and wait until somebody makes it active", () =>
+  withDatabase(async ({ sql }) => {
+    const tenancy = await createTenancy(sql);
+    const { sender } = await changeSender(sql, tenancy, { status: "paused" });
+    assert.equal(sender!.status, "paused");
+    await enqueueSome(sql, tenancy, 3);
+    assert.deepEqual(await claim(sql, 10, later(1_000)), []);
+    await changeSender(sql, tenancy, { status: "active" });
+    assert.equal((await claim(sql, 10, later(1_000))).length, 3);
+  }));
+
+Deno.test("a sender that an operator pauses is not resumed when what had paused it is over", () =>
+  withDatabase(async ({ sql }) => {
+    const [kept, other] = [await createTenancy(sql), await createTenancy(sql)];
+    const senders = sql`array[${kept.senderId}, ${other.senderId}]::uuid[]`;
+    await sql`select switchyard.raise_attention(${senders}, 'account_disabled', '{}', ${NOW})`;
+    assert.equal((await changeSender(sql, kept, { status: "paused" })).outcome, "changed");
+    assert.equal((await changeSender(sql, kept, { status: "paused" })).outcome, "unchanged");
+    await sql`select switchyard.end_attention(${senders}, array['account_disabled'], ${NOW})`;
+    const statuses = await sql`select id, status from switchyard.senders order by created_at`;
+    assert.deepEqual(statuses.map(({ status }) => status), ["paused", "active"]);
+  }));
