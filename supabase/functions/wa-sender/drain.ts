@@ -6,6 +6,7 @@ import type { Turn } from "../_shared/resilience/turnstile.ts";
 import type { Log } from "../_shared/telemetry/log.ts";
 import { createBackpressure } from "./backpressure.ts";
 import type { BackpressureLimits } from "./backpressure.ts";
+import { createCallers } from "./callers.ts";
 import { dispatch } from "./dispatch.ts";
 import type { DispatchDeps } from "./dispatch.ts";
 import { createSettler } from "./settler.ts";
@@ -53,9 +54,8 @@ const CLAIM_BACKOFF = { baseMs: 50, capMs: 200 };
 /** Serialization failure and deadlock: nothing was claimed. */
 const LOST_RACE = new Set(["40001", "40P01"]);
 
-/** Messages claimed for the sake of a caller while enough others wait, and how often at the most. */
+/** Messages claimed for the sake of a caller while enough others wait. */
 const EARLY_BATCH = 16;
-const EARLY_PAUSE_MS = 40;
 
 /** A slot is not waited for more finely than this: what is paced goes a few at a time. */
 const MIN_IDLE_MS = 25;
@@ -97,25 +97,19 @@ export async function drain(
   };
 
   const mayClaim = () => !signals.stop.aborted && failure === null && !isSpent();
-  const never = new Promise<void>(() => {});
-  const nextCall = () => signals.turn?.nextCall() ?? never;
-  let called = nextCall();
-  let earlyAt = -Infinity;
-  async function untilCalled(): Promise<boolean> {
-    await called;
-    const pauseMs = earlyAt + EARLY_PAUSE_MS - deps.uptime();
-    if (pauseMs > 0) await deps.sleep(pauseMs);
-    return true;
-  }
+  const callers = createCallers(signals.turn, deps);
 
   while (mayClaim()) {
     await pool.whenFewerWait(limits.fullBatch);
-    const enough = pool.whenFewerWait(limits.concurrency).then(() => false);
-    const isEarly = await Promise.race([enough, untilCalled()]);
+    const early = await Promise.race([
+      pool.whenFewerWait(limits.concurrency).then(() => false),
+      callers.mayClaimEarly().then(() => true),
+    ]);
     if (!mayClaim()) break;
-    if (isEarly) earlyAt = deps.uptime();
-    const batch = isEarly ? EARLY_BATCH : backpressure.batch();
-    called = nextCall();
+    // Before the claim: it may miss what is written and who calls while it is made.
+    const written = settler.nextCommit();
+    callers.answer({ early });
+    const batch = early ? EARLY_BATCH : backpressure.batch();
     const most = Math.min(batch, limits.maxMessages - claimedCount);
     const claimed = await claimSafely(deps, most).catch((error) => void (failure ??= { error }));
     if (claimed === undefined) break;
@@ -123,8 +117,8 @@ export async function drain(
     if (claimed.length > 0) begin(claimed);
     if (claimed.length === most || (claimed[0]?.depth ?? 0) > 0) continue;
     if (underWay.size > 0) {
-      const written = settler.nextCommit();
-      await firstOf([written, called, Promise.all(underWay)], deps.sleep, LOOK_AGAIN_MS);
+      const over = Promise.all(underWay);
+      await firstOf([written, callers.called(), over], deps.sleep, LOOK_AGAIN_MS);
     } else if (!await waitForNext(deps, Math.min(limits.maxIdleMs, remainingMs()), signals)) break;
   }
   // The next drain need not wait for the last calls of this one.

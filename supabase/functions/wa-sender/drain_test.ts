@@ -322,15 +322,17 @@ Deno.test("a slow sender does not keep the others from being claimed and sent", 
 
 Deno.test("a drain claims again at once while more is due, and else when something was written", async () => {
   const { deps, waiting, settlements } = setup([1, 2, 3].map(aMessage));
-  const claims: [asked: number, settledBefore: number][] = [];
-  deps.queue.claim = async (batch) => {
-    claims.push([batch, settlements.length]);
+  const settledBefore: number[] = [];
+  deps.queue.claim = async () => {
+    settledBefore.push(settlements.length);
     await new Promise((resolve) => setTimeout(resolve, 0));
     // A part of each of several lanes: fewer than were asked for.
     return waiting.splice(0, 2).map((it) => ({ ...it, depth: waiting.length }));
   };
   await drain(deps, LIMITS, goOn);
-  assert.deepEqual(claims.map(([, settledBefore]) => settledBefore), [0, 0, 3]);
+  const [first, second, ...others] = settledBefore;
+  assert.deepEqual([first, second], [0, 0]);
+  assert.ok(others.length <= 2 && others.every((settled) => settled > 0), `${others}`);
 });
 
 Deno.test("what falls due while a call hangs is claimed within half a second", async () => {

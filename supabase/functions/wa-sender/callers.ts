@@ -1,0 +1,37 @@
+import type { Turn } from "../_shared/resilience/turnstile.ts";
+
+/** Those who call while a drain is under way: what they call for may be due and belong to nobody yet. */
+export interface Callers {
+  /** Resolves when somebody has called since the last claim. */
+  called(): Promise<void>;
+  /** The same, and not sooner after an early claim than others can bear. */
+  mayClaimEarly(): Promise<void>;
+  /** A claim begins, which answers all calls so far; an early one for their sake alone. */
+  answer(options: { early: boolean }): void;
+}
+
+/** Between two early claims: each takes some of the time in which others are being sent. */
+const EARLY_PAUSE_MS = 40;
+
+/** Without a turn nobody ever calls. */
+export function createCallers(
+  turn: Pick<Turn, "nextCall"> | undefined,
+  { uptime, sleep }: { uptime: () => number; sleep: (ms: number) => Promise<void> },
+): Callers {
+  const never = new Promise<void>(() => {});
+  const nextCall = () => turn?.nextCall() ?? never;
+  let call = nextCall();
+  let earlyAtMs = -Infinity;
+  return {
+    called: () => call,
+    async mayClaimEarly() {
+      await call;
+      const pauseMs = earlyAtMs + EARLY_PAUSE_MS - uptime();
+      if (pauseMs > 0) await sleep(pauseMs);
+    },
+    answer({ early }) {
+      if (early) earlyAtMs = uptime();
+      call = nextCall();
+    },
+  };
+}
