@@ -1,15 +1,11 @@
 import { strict as assert } from "node:assert";
 
 import { createDatabase } from "../support/database.ts";
+import { later, NOW } from "../support/now.ts";
 import { anItem, enqueue, readMessages } from "../support/outbound.ts";
 import { createTenancy } from "../support/tenancy.ts";
 
-const NOW = new Date("2026-11-22T12:00:00Z");
 const FINGERPRINT = "a".repeat(64);
-
-function later(ms: number): Date {
-  return new Date(NOW.getTime() + ms);
-}
 
 Deno.test("accepting messages", async (t) => {
   await using database = await createDatabase();

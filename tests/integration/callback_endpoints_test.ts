@@ -9,15 +9,11 @@ import {
   settleCallbacks,
 } from "../support/callbacks.ts";
 import { createDatabase, type Sql } from "../support/database.ts";
+import { later, NOW } from "../support/now.ts";
 import { createTenancy, type Tenancy } from "../support/tenancy.ts";
 
-const NOW = new Date("2026-11-22T12:00:00Z");
 const HOUR_MS = 60 * 60_000;
 const OTHER_SECRET = `whsec_${btoa("another secret, of the same size")}`;
-
-function later(ms: number): Date {
-  return new Date(NOW.getTime() + ms);
-}
 
 async function withEndpoint(
   test: (sql: Sql, tenancy: Tenancy, endpointId: string) => Promise<void>,

@@ -1,15 +1,9 @@
 import { strict as assert } from "node:assert";
 
 import { addEndpoint, anEvent, emit } from "../support/callbacks.ts";
-import { createDatabase, type Sql } from "../support/database.ts";
+import { type Sql, withDatabase } from "../support/database.ts";
+import { NOW } from "../support/now.ts";
 import { createTenancy } from "../support/tenancy.ts";
-
-const NOW = new Date("2026-11-22T12:00:00Z");
-
-async function inFreshDatabase(test: (sql: Sql) => Promise<void>): Promise<void> {
-  await using database = await createDatabase();
-  await test(database.sql);
-}
 
 async function stop(sql: Sql, endpointId: string, status: string): Promise<void> {
   await sql`update switchyard.callback_endpoints set status = ${status} where id = ${endpointId}`;
@@ -23,7 +17,7 @@ async function deliveries(sql: Sql) {
 }
 
 Deno.test("emit_callbacks() writes one delivery for each endpoint that wants the type, in order", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const wants = await addEndpoint(sql, tenancy);
     await addEndpoint(sql, tenancy, { events: ["wallet.low"] });
@@ -41,7 +35,7 @@ Deno.test("emit_callbacks() writes one delivery for each endpoint that wants the
   }));
 
 Deno.test("emit_callbacks() writes nothing for a tenant without an endpoint, or with a disabled one", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const neighbour = await createTenancy(sql);
     await addEndpoint(sql, neighbour);
@@ -54,7 +48,7 @@ Deno.test("emit_callbacks() writes nothing for a tenant without an endpoint, or 
   }));
 
 Deno.test("emit_callbacks() tells what has a key once, within a call and after it", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await addEndpoint(sql, tenancy);
     const sent = anEvent(tenancy, { key: "m1:sent" });

@@ -9,23 +9,12 @@ import {
   SECRET,
   settleCallbacks,
 } from "../support/callbacks.ts";
-import { createDatabase, type Sql } from "../support/database.ts";
+import { type Sql, withDatabase } from "../support/database.ts";
+import { later, NOW } from "../support/now.ts";
 import { createTenancy } from "../support/tenancy.ts";
 
-const NOW = new Date("2026-11-22T12:00:00Z");
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-
-function later(ms: number): Date {
-  return new Date(NOW.getTime() + ms);
-}
-
-async function inFreshDatabase(
-  test: (sql: Sql, connect: () => Sql) => Promise<void>,
-): Promise<void> {
-  await using database = await createDatabase();
-  await test(database.sql, database.connect);
-}
 
 const delivered = () => ({ outcome: "delivered" });
 const failed = (dueAt: Date) => () => ({
@@ -50,7 +39,7 @@ async function auditActions(sql: Sql): Promise<string[]> {
 }
 
 Deno.test("claim_callbacks() hands out the first of each line, with address and secret", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const endpointId = await addEndpoint(sql, tenancy);
     await emit(sql, [
@@ -69,7 +58,7 @@ Deno.test("claim_callbacks() hands out the first of each line, with address and 
   }));
 
 Deno.test("the next of a line goes once the one before it was delivered, in order of telling", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await addEndpoint(sql, tenancy);
     await emit(sql, [1, 2].map((n) => anEvent(tenancy, { data: { n } })), NOW);
@@ -84,7 +73,7 @@ Deno.test("the next of a line goes once the one before it was delivered, in orde
   }));
 
 Deno.test("a delivery that fails holds its own line until it is due again, and no other", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await addEndpoint(sql, tenancy);
     await emit(sql, [1, 2].map((n) => anEvent(tenancy, { data: { n } })), NOW);
@@ -100,7 +89,7 @@ Deno.test("a delivery that fails holds its own line until it is due again, and n
   }));
 
 Deno.test("a lease that ran out is claimed again under the same event id, and the late worker changes nothing", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await addEndpoint(sql, tenancy);
     await emit(sql, [anEvent(tenancy)], NOW);
@@ -116,7 +105,7 @@ Deno.test("a lease that ran out is claimed again under the same event id, and th
   }));
 
 Deno.test("no endpoint has more deliveries under way than it may, however many workers claim at once", () =>
-  inFreshDatabase(async (sql, connect) => {
+  withDatabase(async ({ sql, connect }) => {
     const tenancy = await createTenancy(sql);
     await addEndpoint(sql, tenancy);
     const events = Array.from(
@@ -131,7 +120,7 @@ Deno.test("no endpoint has more deliveries under way than it may, however many w
   }));
 
 Deno.test("an endpoint with a long backlog leaves room for the others of a batch", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const busy = await createTenancy(sql);
     const quiet = await createTenancy(sql);
     await addEndpoint(sql, busy);
@@ -146,7 +135,7 @@ Deno.test("an endpoint with a long backlog leaves room for the others of a batch
   }));
 
 Deno.test("telling, claiming and settling on many connections deliver every event once and in order", () =>
-  inFreshDatabase(async (sql, connect) => {
+  withDatabase(async ({ sql, connect }) => {
     const tenancy = await createTenancy(sql);
     await addEndpoint(sql, tenancy);
     const seen = new Map<string, number[]>();
@@ -175,7 +164,7 @@ Deno.test("telling, claiming and settling on many connections deliver every even
   }));
 
 Deno.test("an event is given up a day after it failed first, when others got through, and its line goes on", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const endpointId = await addEndpoint(sql, tenancy);
     await emit(sql, [1, 2].map((n) => anEvent(tenancy, { data: { n } })), NOW);
@@ -203,7 +192,7 @@ Deno.test("an event is given up a day after it failed first, when others got thr
   }));
 
 Deno.test("an endpoint that nothing reaches for a day is paused, reported, and loses nothing", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const endpointId = await addEndpoint(sql, tenancy);
     await emit(sql, [1, 2].map((n) => anEvent(tenancy, { data: { n } })), NOW);
@@ -236,7 +225,7 @@ Deno.test("an endpoint that nothing reaches for a day is paused, reported, and l
   }));
 
 Deno.test("what fails after its endpoint was enabled has another day", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const endpointId = await addEndpoint(sql, tenancy);
     await emit(sql, [anEvent(tenancy)], NOW);
@@ -255,7 +244,7 @@ Deno.test("what fails after its endpoint was enabled has another day", () =>
   }));
 
 Deno.test("410 disables the endpoint at once: what waits stays, what comes is not kept", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const endpointId = await addEndpoint(sql, tenancy);
     await emit(sql, [anEvent(tenancy, { data: { n: 1 } })], NOW);
@@ -275,7 +264,7 @@ Deno.test("410 disables the endpoint at once: what waits stays, what comes is no
   }));
 
 Deno.test("a held endpoint is not read before its time, and a success ends a row of failures", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const endpointId = await addEndpoint(sql, tenancy);
     await emit(sql, [anEvent(tenancy)], NOW);
@@ -291,7 +280,7 @@ Deno.test("a held endpoint is not read before its time, and a success ends a row
   }));
 
 Deno.test("what an operator's reset lets go goes at once", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const endpointId = await addEndpoint(sql, tenancy);
     const neighbourId = await addEndpoint(sql, tenancy);
@@ -304,7 +293,7 @@ Deno.test("what an operator's reset lets go goes at once", () =>
   }));
 
 Deno.test("a delivery that was not called for stays as it was, due when it says", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await addEndpoint(sql, tenancy);
     await emit(sql, [anEvent(tenancy)], NOW);
@@ -318,7 +307,7 @@ Deno.test("a delivery that was not called for stays as it was, due when it says"
   }));
 
 Deno.test("prune_callbacks() deletes what is older than settings say, waiting or not, and its line goes on", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await addEndpoint(sql, tenancy);
     await emit(sql, [anEvent(tenancy, { data: { n: 1 } })], NOW);
@@ -333,7 +322,7 @@ Deno.test("prune_callbacks() deletes what is older than settings say, waiting or
   }));
 
 Deno.test("a removed endpoint gets nothing more, and is swept away with its deliveries and secrets", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const endpointId = await addEndpoint(sql, tenancy);
     await emit(sql, [anEvent(tenancy)], NOW);

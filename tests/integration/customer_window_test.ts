@@ -1,21 +1,16 @@
 import { strict as assert } from "node:assert";
 
-import { createDatabase, type Sql } from "../support/database.ts";
+import { type Sql, withDatabase } from "../support/database.ts";
 import { anEvent, apply, claimEvents, store } from "../support/inbound.ts";
+import { NOW } from "../support/now.ts";
 import { anItem } from "../support/outbound.ts";
 import { createTenancy, type Tenancy } from "../support/tenancy.ts";
 
-const NOW = new Date("2026-11-22T12:00:00Z");
 const HOUR_MS = 3_600_000;
 const CUSTOMER = "+15550200001";
 
 function ago(ms: number): Date {
   return new Date(NOW.getTime() - ms);
-}
-
-async function inFreshDatabase(test: (sql: Sql) => Promise<void>): Promise<void> {
-  await using database = await createDatabase();
-  await test(database.sql);
 }
 
 /** Lets a customer write to the tenancy's sender. */
@@ -57,7 +52,7 @@ async function findClosed(
 }
 
 Deno.test("a window closes 24 hours after the customer last wrote", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await receive(sql, tenancy, ago(24 * HOUR_MS));
     assert.deepEqual(await findClosed(sql, tenancy, [{}]), [{ index: 0, closed_at: NOW }]);
@@ -66,7 +61,7 @@ Deno.test("a window closes 24 hours after the customer last wrote", () =>
   }));
 
 Deno.test("a closed window says when it closed, for free-form messages alone", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await receive(sql, tenancy, ago(30 * HOUR_MS));
     const types = ["text", "template", "image", "interactive", "read", "reaction", "location"];
@@ -82,7 +77,7 @@ Deno.test("a closed window says when it closed, for free-form messages alone", (
   }));
 
 Deno.test("the window of a customer who never wrote to this sender is not known to be closed", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const [ours, theirs] = [await createTenancy(sql), await createTenancy(sql)];
     await receive(sql, ours, ago(30 * HOUR_MS));
     assert.deepEqual(await findClosed(sql, theirs, [{}]), []);
@@ -93,7 +88,7 @@ Deno.test("the window of a customer who never wrote to this sender is not known 
   }));
 
 Deno.test("a customer without a phone number has a window of their own, by their id", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await receive(sql, tenancy, ago(30 * HOUR_MS), null);
     const closed = await findClosed(sql, tenancy, [{ to: "US.1" }, { to: "US.2" }, {}]);
@@ -103,7 +98,7 @@ Deno.test("a customer without a phone number has a window of their own, by their
   }));
 
 Deno.test("each sender of a tenant has its own window with one customer", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const first = await createTenancy(sql);
     const { tenantId } = first;
     const sender = {
@@ -123,14 +118,14 @@ Deno.test("each sender of a tenant has its own window with one customer", () =>
   }));
 
 Deno.test("a sender of another tenant tells nothing about its customers", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const [ours, theirs] = [await createTenancy(sql), await createTenancy(sql)];
     await receive(sql, ours, ago(30 * HOUR_MS));
     assert.deepEqual(await findClosed(sql, theirs, [{ sender_id: ours.senderId }]), []);
   }));
 
 Deno.test("an item without a sender is passed over", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await receive(sql, tenancy, ago(30 * HOUR_MS));
     const items = [{ ...anItem(tenancy), index: 0, sender_id: null }];
@@ -141,7 +136,7 @@ Deno.test("an item without a sender is passed over", () =>
   }));
 
 Deno.test("a window that is open now is open, whenever the message is to go", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await receive(sql, tenancy, ago(23 * HOUR_MS));
     const send_at = new Date(NOW.getTime() + 2 * HOUR_MS).toISOString();
@@ -149,7 +144,7 @@ Deno.test("a window that is open now is open, whenever the message is to go", ()
   }));
 
 Deno.test("a number that was called within a day has no window that is known to be closed", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await receive(sql, tenancy, ago(60 * HOUR_MS));
     const call = anEvent(tenancy, { kind: "account", field: "calls" });
@@ -163,7 +158,7 @@ Deno.test("a number that was called within a day has no window that is known to 
   }));
 
 Deno.test("a thousand windows are found by the index, however many conversations there are", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await sql`
       insert into switchyard.conversations

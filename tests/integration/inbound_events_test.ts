@@ -1,18 +1,10 @@
 import { strict as assert } from "node:assert";
 
-import { createDatabase, type Sql } from "../support/database.ts";
+import { createDatabase, withDatabase } from "../support/database.ts";
 import { anEvent, apply, claimEvents, store } from "../support/inbound.ts";
+import { NOW } from "../support/now.ts";
 import { accepted, anItem, claim, enqueue, readMessages, settle } from "../support/outbound.ts";
 import { createTenancy } from "../support/tenancy.ts";
-
-const NOW = new Date("2026-11-22T12:00:00Z");
-
-async function inFreshDatabase(
-  test: (sql: Sql, connect: () => Sql) => Promise<void>,
-): Promise<void> {
-  await using database = await createDatabase();
-  await test(database.sql, database.connect);
-}
 
 function aStatus(status: string, overrides: Record<string, unknown> = {}) {
   const none = { message_id: null, recipient: null, pricing: null, errors: null };
@@ -41,7 +33,7 @@ function aText(overrides: Record<string, unknown> = {}) {
 }
 
 Deno.test("store_events() keeps an event once, however often it comes", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const event = anEvent(tenancy);
     assert.deepEqual(await store(sql, [event]), { stored: 1, duplicates: 0, quarantined: 0 });
@@ -54,7 +46,7 @@ Deno.test("store_events() keeps an event once, however often it comes", () =>
   }));
 
 Deno.test("the same body on many connections at once is stored once", () =>
-  inFreshDatabase(async (sql, connect) => {
+  withDatabase(async ({ sql, connect }) => {
     const tenancy = await createTenancy(sql);
     const events = Array.from({ length: 100 }, () => anEvent(tenancy));
     const counts = await Promise.all(
@@ -65,7 +57,7 @@ Deno.test("the same body on many connections at once is stored once", () =>
   }));
 
 Deno.test("events of one body go each to the owner of its number, never to a neighbour", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const [one, two] = [await createTenancy(sql), await createTenancy(sql)];
     const counts = await store(sql, [
       anEvent(one),
@@ -88,7 +80,7 @@ Deno.test("events of one body go each to the owner of its number, never to a nei
   }));
 
 Deno.test("an event without a number belongs to the only tenant of its business account", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const alone = await createTenancy(sql);
     const [one, two] = [
       await createTenancy(sql, { businessAccountId: "4242" }),
@@ -108,7 +100,7 @@ Deno.test("an event without a number belongs to the only tenant of its business 
   }));
 
 Deno.test("what was not understood is quarantined with its reason and never claimed", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await store(sql, [anEvent(tenancy, { kind: "unknown", reason: "unknown_status" })]);
     const [row] = await sql`select state, reason from switchyard.inbound_events`;
@@ -117,7 +109,7 @@ Deno.test("what was not understood is quarantined with its reason and never clai
   }));
 
 Deno.test("apply_events() applies an event once: a second worker changes nothing", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await store(sql, [anEvent(tenancy, { kind: "message" })]);
     const first = await claimEvents(sql, 10);
@@ -132,7 +124,7 @@ Deno.test("apply_events() applies an event once: a second worker changes nothing
   }));
 
 Deno.test("statuses in any order leave the highest, and all of them in the timeline", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
     const claims = await claim(sql, 10, NOW);
@@ -177,7 +169,7 @@ Deno.test("a delivery that is reported after a failure is the truth, the reverse
 });
 
 Deno.test("a status that comes before the answer of the call finds its message by our id", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
     const [message] = await claim(sql, 10, NOW);
@@ -193,7 +185,7 @@ Deno.test("a status that comes before the answer of the call finds its message b
   }));
 
 Deno.test("a status without our id waits for the wamid of its message", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
     const claims = await claim(sql, 10, NOW);
@@ -205,7 +197,7 @@ Deno.test("a status without our id waits for the wamid of its message", () =>
   }));
 
 Deno.test("a status settles a message whose outcome was unknown and lets the next of its pair go", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const [, next] = await enqueue(sql, tenancy, [anItem(tenancy), anItem(tenancy)], NOW);
     const [message] = await claim(sql, 10, NOW);
@@ -224,7 +216,7 @@ Deno.test("a status settles a message whose outcome was unknown and lets the nex
   }));
 
 Deno.test("each participant of a group has statuses of its own, and one failure is not that of all", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
     const claims = await claim(sql, 10, NOW);
@@ -247,7 +239,7 @@ Deno.test("each participant of a group has statuses of its own, and one failure 
   }));
 
 Deno.test("a status never touches the message of another sender", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const [one, two] = [await createTenancy(sql), await createTenancy(sql)];
     await enqueue(sql, one, [anItem(one)], NOW);
     const [message] = await claim(sql, 10, NOW);
@@ -262,7 +254,7 @@ Deno.test("a status never touches the message of another sender", () =>
   }));
 
 Deno.test("an album from a new customer on several workers is one conversation", () =>
-  inFreshDatabase(async (sql, connect) => {
+  withDatabase(async ({ sql, connect }) => {
     const tenancy = await createTenancy(sql);
     await store(sql, Array.from({ length: 10 }, () => anEvent(tenancy, { kind: "message" })));
     await Promise.all(Array.from({ length: 5 }, async () => {
@@ -283,7 +275,7 @@ Deno.test("an album from a new customer on several workers is one conversation",
   }));
 
 Deno.test("a customer without a phone number has a conversation under the user id", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await store(sql, [anEvent(tenancy, { kind: "message" })]);
     await apply(sql, await claimEvents(sql, 10), () => aText({ phone: null, user_id: "US.abc" }));
@@ -292,7 +284,7 @@ Deno.test("a customer without a phone number has a conversation under the user i
   }));
 
 Deno.test("an event that is to be tried again stays, one that is dead leaves a letter", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await store(sql, [anEvent(tenancy)]);
     const retry = { action: "retry", delay_seconds: 60, reason: "not_applicable" };

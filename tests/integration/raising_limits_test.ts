@@ -3,7 +3,8 @@ import { strict as assert } from "node:assert";
 
 import { createDatabase, type Sql } from "../support/database.ts";
 import { anItem, claim, enqueue, settle } from "../support/outbound.ts";
-import { ALL, BACKLOG, idsOf, later, NOW, putOff, withBacklog } from "../support/put_off.ts";
+import { later, NOW } from "../support/now.ts";
+import { ALL, BACKLOG, idsOf, putOff, withBacklog } from "../support/put_off.ts";
 import { createTenancy, type Tenancy } from "../support/tenancy.ts";
 
 /** Gives the tenant, or its sender, another limit or rate at this moment. */

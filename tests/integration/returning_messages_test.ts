@@ -2,7 +2,8 @@
 import { strict as assert } from "node:assert";
 
 import { anItem, claim, enqueue, settle } from "../support/outbound.ts";
-import { ALL, BACKLOG, idsOf, later, NOW, putOff, withBacklog } from "../support/put_off.ts";
+import { later, NOW } from "../support/now.ts";
+import { ALL, BACKLOG, idsOf, putOff, withBacklog } from "../support/put_off.ts";
 
 for (const limit of ["limit:tenant", "limit:sender"]) {
   Deno.test(`what ${limit} put off is claimed at its moment, newcomers after the last of it`, () =>

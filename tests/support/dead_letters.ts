@@ -1,5 +1,6 @@
 import type { Sql } from "./database.ts";
-import { anItem, claim, enqueue, settle } from "./outbound.ts";
+import { later, NOW } from "./now.ts";
+import { anItem, claim, enqueue, readMessages, settle } from "./outbound.ts";
 import type { Tenancy } from "./tenancy.ts";
 
 export interface RedriveAnswer {
@@ -93,4 +94,41 @@ export async function listLetters(
       ${tenantId}, ${sql.json(filter as never)}, ${options.cursor ?? null}, ${options.limit ?? 50},
       ${options.at}) as answer`;
   return row!.answer;
+}
+
+/** Dead messages with their letters, without the way there; the nth died n microseconds after NOW. */
+export async function plantDead(sql: Sql, tenancy: Tenancy, count: number, cause = "api_unknown") {
+  await sql`
+    with message as (
+      insert into switchyard.messages (
+        tenant_id, sender_id, recipient, type, content, lane, status, planned_send_at, due_at,
+        expires_at, ended_at)
+      select ${tenancy.tenantId}, ${tenancy.senderId}, '+1555' || 1000000 + n, 'text', '{}',
+        'normal', 'dead', ${NOW}, ${NOW}, ${later(24 * 3_600_000)},
+        ${NOW}::timestamptz + n * interval '1 microsecond'
+      from generate_series(1, ${count}) n
+      returning id, tenant_id, ended_at
+    )
+    insert into switchyard.dead_letters (tenant_id, message_id, cause, created_at)
+    select tenant_id, id, ${cause}, ended_at from message`;
+}
+
+/** Meta reports a status of a message. */
+export async function report(sql: Sql, tenancy: Tenancy, messageId: string, status: string) {
+  const [event] = await sql`
+    insert into switchyard.inbound_events (event_key, kind, tenant_id, sender_id, field, payload)
+    values (sha256(uuid_send(${messageId}::uuid)), 'status', ${tenancy.tenantId},
+      ${tenancy.senderId}, 'messages', '{}')
+    returning id`;
+  await sql`
+    insert into switchyard.message_statuses
+      (message_id, sender_id, wamid, status, at, inbound_event_id)
+    values (${messageId}, ${tenancy.senderId}, 'wamid.x', ${status}, ${NOW}, ${event!.id})`;
+  await sql`select switchyard.follow_statuses(array[${messageId}::uuid])`;
+}
+
+/** Ids of the tenancy's dead messages, in the order of their acceptance. */
+export async function readDead(sql: Sql, tenancy: Tenancy): Promise<string[]> {
+  const rows = await readMessages(sql, tenancy);
+  return rows.filter(({ status }) => status === "dead").map(({ id }) => id);
 }

@@ -1,16 +1,12 @@
 import { createDatabase, type Sql } from "./database.ts";
+import { later, NOW } from "./now.ts";
 import { anItem, type Claim, enqueue, settle } from "./outbound.ts";
 import { createTenancy, type Tenancy } from "./tenancy.ts";
 
-export const NOW = new Date("2026-11-22T12:00:00Z");
 /** So many messages wait. */
 export const BACKLOG = 30;
 /** More than that, also where a claim takes a part from each of several lanes. */
 export const ALL = 3 * BACKLOG;
-
-export function later(ms: number): Date {
-  return new Date(NOW.getTime() + ms);
-}
 
 /** A sender with a backlog that is due. */
 export async function withBacklog(
