@@ -2,7 +2,9 @@ import { byId, duration, el, moment, showIn, sinceText } from "./dom.js";
 import { parseMarkdown } from "./markdown.js";
 
 const SHOWN_SUBJECTS = 50;
+/** By the keys of their troubles; `seenAt` is what there is to say of one that nobody dates. */
 const cards = new Map();
+const seenAt = new Map();
 
 /** Shows the troubles; a card that somebody has opened stays open, and keeps the focus. */
 export function showTroubles(troubles, runbook, openTenant) {
@@ -11,11 +13,14 @@ export function showTroubles(troubles, runbook, openTenant) {
   const wanted = troubles.map((trouble) => {
     const card = cards.get(trouble.key) ?? createCard(trouble, runbook);
     cards.set(trouble.key, card);
+    seenAt.set(trouble.key, seenAt.get(trouble.key) ?? new Date());
     update(card, trouble, openTenant);
     return card;
   });
   for (const [key, card] of cards) {
-    if (!wanted.includes(card)) cards.delete(key);
+    if (wanted.includes(card)) continue;
+    cards.delete(key);
+    seenAt.delete(key);
   }
   const isSame = wanted.length === host.children.length &&
     wanted.every((card, index) => host.children[index] === card);
@@ -53,22 +58,23 @@ function update(card, trouble, openTenant) {
   };
 }
 
-function whenText({ since, last, next, detail }) {
+function whenText({ key, since, last, next, detail }) {
   const now = new Date();
   return [
     since && sinceText(since, now),
     last && `the last ${duration((now - new Date(last)) / 1_000)} ago, at ${moment(last, now)}`,
+    !since && !last && `seen here since ${moment(seenAt.get(key), now)}`,
     detail,
     next && `tried again at ${moment(next, now)}`,
   ].filter(Boolean).join(" · ");
 }
 
 function subjectElement({ text, note, since, until, tenant }) {
-  const times = [`since ${moment(since)}`, until && `until ${moment(until)}`];
+  const times = [since && `since ${moment(since)}`, until && `until ${moment(until)}`];
   return el(
     "li",
     {},
-    el("button", { type: "button", class: "plain", "data-tenant": tenant }, text),
+    tenant ? el("button", { type: "button", class: "plain", "data-tenant": tenant }, text) : text,
     el("span", { class: "quiet" }, ` ${[note, ...times].filter(Boolean).join(" · ")}`),
   );
 }

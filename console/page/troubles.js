@@ -1,78 +1,20 @@
+import { FAULT_SECTIONS, faultTroubles } from "./faults.js";
+import { count, plural, trouble, words } from "./words.js";
+
 /**
  * What an operator has to know: is anything wrong, where, since when, what to do. Each trouble has the
  * section of docs/operations.md that says what to do.
  */
 
-/** The faults of GET /health/detailed, in the order in which they are to be put right. */
-const FAULTS = {
-  database: {
-    title: "The database does not answer",
-    section: "database-down-database",
-    tone: "bad",
-    detail: ({ database }) => words(database?.error),
-  },
-  secrets: {
-    title: "Nothing rings the functions: Vault lacks a secret",
-    section: "secrets-missing-secrets",
-    tone: "bad",
-    detail: ({ secrets = {} }) =>
-      ["switchyard_project_url", "switchyard_secret_key"].filter((name) => secrets[name] === false)
-        .join(", "),
-  },
-  cron: {
-    title: "Cron is silent",
-    section: "cron-silent-cron",
-    tone: "bad",
-    since: ({ cron }) => cron?.ticked_at,
-    detail: ({ cron }) => cron?.ticked_at ? "no tick since then" : "it has never ticked",
-  },
-  outbound: {
-    title: "Messages go out late",
-    section: "outbound-backlog-growing-old-outbound",
-    tone: "bad",
-    age: ({ queues }) => queues?.outbound.oldest_age_seconds,
-    detail: ({ queues }) => `${count(queues?.outbound.depth)} due`,
-  },
-  inbound: {
-    title: "Webhooks are applied late",
-    section: "inbound-backlog-growing-old-inbound",
-    tone: "bad",
-    age: ({ queues }) => queues?.inbound.oldest_age_seconds,
-    detail: ({ queues }) => `${count(queues?.inbound.depth)} waiting`,
-  },
-  wallet: {
-    title: "The books do not agree",
-    section: "books-that-do-not-agree-wallet",
-    tone: "bad",
-    detail: ({ wallet }) => plural(wallet?.findings ?? 0, "finding", "findings"),
-  },
-  callbacks: {
-    title: "Callbacks are not looked at",
-    section: "callbacks-not-delivered-callbacks",
-    tone: "bad",
-    age: ({ queues }) => queues?.callbacks.unread_age_seconds,
-    detail: ({ queues }) => `${count(queues?.callbacks.depth)} due`,
-  },
-  quarantine: {
-    title: "Webhooks came that are not understood, or nobody's",
-    section: "quarantine-quarantine",
-    tone: "warn",
-    detail: ({ messages }) => `${count(messages?.quarantined_lately)} within a day`,
-  },
-  redis: {
-    title: "Redis does not answer",
-    section: "redis-down-slow-or-full-redis",
-    tone: "warn",
-    detail: ({ redis }) => `${words(redis?.error)}; everything goes on, more slowly`,
-  },
-};
-
 const TONES = ["bad", "warn", "quiet"];
 
 /** Every section that a trouble may name. */
 export const SECTIONS = [
-  ...Object.values(FAULTS).map(({ section }) => section),
-  ...["sender-needs-attention", "breakers", "dead-letters", "outcomes-unknown"],
+  ...FAULT_SECTIONS,
+  "sender-needs-attention",
+  "breakers",
+  "dead-letters",
+  "outcomes-unknown",
   "files-that-could-not-be-kept",
 ];
 
@@ -94,22 +36,17 @@ export function troublesOf(health, details, nameOf, now) {
   return TONES.flatMap((tone) => troubles.filter((trouble) => trouble.tone === tone));
 }
 
-function faultTroubles(health, now) {
-  const names = health.faults ?? [];
-  return Object.entries(FAULTS).filter(([name]) => names.includes(name)).map(([name, fault]) => {
-    const age = fault.age?.(health);
-    const since = fault.since?.(health) ??
-      (age === undefined ? undefined : new Date(now - age * 1_000).toISOString());
-    return { ...trouble(`fault:${name}`, fault), since, detail: fault.detail(health) };
-  });
-}
+/** GET /admin/attention lists no more. */
+const MOST_LISTED = 1_000;
 
 // One for each cause, since the same is to be done for all that have it.
 function attentionTroubles(attention, nameOf) {
   const byCause = Map.groupBy(attention, ({ cause }) => cause.split(":")[0]);
   return [...byCause].map(([cause, rows]) => ({
     ...trouble(`attention:${cause}`, {
-      title: `${plural(rows.length, "sender needs", "senders need")} attention: ${words(cause)}`,
+      title: `${
+        plural(rows.length, "sender needs", "senders need", attention.length < MOST_LISTED)
+      } attention: ${words(cause)}`,
       section: "sender-needs-attention",
       tone: rows.some(({ stops }) => stops === "all") ? "bad" : "warn",
     }),
@@ -135,21 +72,51 @@ const STOPS = {
 const strongest = (rows) =>
   Object.keys(STOPS).find((stops) => rows.some((row) => row.stops === stops)) ?? "nothing";
 
+/** More of one kind are one trouble: a list of hundreds says less than their number. */
+const MOST_BREAKERS = 5;
+
 function breakerTroubles(breakers, nameOf) {
-  return breakers.map(({ scope, state, cause, opened_at, next_probe_at }) => {
-    const [kind, id = ""] = split(scope);
-    const what = { app: "everything", tenant: nameOf(id) }[kind] ?? `${words(kind)} ${id}`;
-    return {
-      ...trouble(`breaker:${scope}`, {
-        title: state === "isolated" ? `Isolated by hand: ${what}` : `Calls are held back: ${what}`,
-        section: "breakers",
-        tone: state === "half_open" ? "warn" : "bad",
-      }),
-      since: opened_at ?? undefined,
-      detail: state === "isolated" ? "until it is reset" : words(cause),
-      next: next_probe_at ?? undefined,
-    };
-  });
+  const named = breakers.map((breaker) => ({ ...breaker, what: scopeText(breaker.scope, nameOf) }));
+  const byKind = Map.groupBy(named, ({ scope, state }) => `${split(scope)[0]}:${state}`);
+  return [...byKind].flatMap(([kind, group]) =>
+    group.length > MOST_BREAKERS ? [manyBreakers(kind, group)] : group.map(oneBreaker)
+  );
+}
+
+function oneBreaker({ scope, state, cause, what, opened_at, next_probe_at }) {
+  return {
+    ...trouble(`breaker:${scope}`, {
+      title: state === "isolated" ? `Isolated by hand: ${what}` : `Calls are held back: ${what}`,
+      section: "breakers",
+      tone: state === "half_open" ? "warn" : "bad",
+    }),
+    since: opened_at ?? undefined,
+    detail: state === "isolated" ? "until it is reset" : words(cause),
+    next: next_probe_at ?? undefined,
+  };
+}
+
+function manyBreakers(kind, group) {
+  const [scope, state] = kind.split(":");
+  const opened = group.map(({ opened_at }) => opened_at).filter(Boolean).sort();
+  return {
+    ...trouble(`breakers:${kind}`, {
+      title: `${count(group.length)} breakers are ${words(state)}: ${words(scope)}`,
+      section: "breakers",
+      tone: state === "half_open" ? "warn" : "bad",
+    }),
+    since: opened[0],
+    subjects: group.map(({ what, cause, opened_at }) => ({
+      text: what,
+      note: words(cause),
+      since: opened_at,
+    })),
+  };
+}
+
+function scopeText(scope, nameOf) {
+  const [kind, id = ""] = split(scope);
+  return { app: "everything", tenant: nameOf(id) }[kind] ?? `${words(kind)} ${id}`;
 }
 
 function callbackTroubles(callbacks) {
@@ -214,18 +181,7 @@ function mediaTroubles(messages) {
   })];
 }
 
-function trouble(key, { title, section, tone }) {
-  return { key, title, section, tone, detail: "", subjects: [] };
-}
-
 function split(scope) {
   const at = scope.indexOf(":");
   return at < 0 ? [scope] : [scope.slice(0, at), scope.slice(at + 1)];
-}
-
-const words = (name) => (name ?? "").replaceAll("_", " ");
-const count = (howMany) => (howMany ?? 0).toLocaleString("en");
-
-function plural(howMany, one, many, isComplete = true) {
-  return `${count(howMany)}${isComplete ? "" : "+"} ${howMany === 1 ? one : many}`;
 }

@@ -94,6 +94,29 @@ Deno.test("a breaker says of what, since when and when it is tried again", () =>
   ]);
 });
 
+Deno.test("more than five breakers of a kind are one trouble, as old as the first of them", () => {
+  const breakers = Array.from({ length: 6 }, (_, n) => ({
+    ...{ scope: `sender:s${n}`, state: "open", cause: "failure_rate" },
+    ...{ opened_at: `2026-11-22T02:5${9 - n}:00Z`, next_probe_at: null },
+  }));
+  assert.equal(troubles({ breakers: breakers.slice(1) }).length, 5);
+  const [all, ...others] = troubles({ breakers });
+  assert.deepEqual(others, []);
+  assert.equal(all?.title, "6 breakers are open: sender");
+  assert.equal(all?.since, "2026-11-22T02:54:00Z");
+  assert.equal(all?.subjects[0]?.text, "sender s0");
+});
+
+Deno.test("a list of senders that is full counts on", () => {
+  const attention = Array.from(
+    { length: 1_000 },
+    () => waiting("token_expired", "2026-11-22T02:00:00Z", "all"),
+  );
+  assert.deepEqual(titles({}, { attention }), [
+    "1,000+ senders need attention: token expired",
+  ]);
+});
+
 Deno.test("dead letters and quarantine are counted by cause, with more where nobody counted on", () => {
   const newest_at = "2026-11-22T02:00:00Z";
   const counted = { count: 10_000, is_complete: false, newest_at };
