@@ -175,6 +175,8 @@ begin
   perform switchyard.bury_messages(
     v_left, 'sender_removed', null, bury_messages_of_removed.at)
   where cardinality(v_left) > 0;
+  perform switchyard.tell_statuses(v_left, bury_messages_of_removed.at)
+  where cardinality(v_left) > 0;
   perform switchyard.follow_heads(v_lanes, bury_messages_of_removed.at);
   return cardinality(v_left);
 end;

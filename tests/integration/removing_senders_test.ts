@@ -1,5 +1,6 @@
 import { strict as assert } from "node:assert";
 
+import { addEndpoint } from "../support/callbacks.ts";
 import { createDatabase, type Sql, withDatabase } from "../support/database.ts";
 import { anEvent, apply, claimEvents, store } from "../support/inbound.ts";
 import { accepted, anItem, claim, enqueue, readMessages, settle } from "../support/outbound.ts";
@@ -108,6 +109,23 @@ Deno.test("what is queued of a removed sender goes nowhere and becomes dead lett
     assert.deepEqual(messages.map(({ status }) => status), ["dead", "dead", "dead"]);
     const letters = await sql`select cause from switchyard.dead_letters`;
     assert.deepEqual(letters.map(({ cause }) => cause), Array(3).fill("sender_removed"));
+  }));
+
+Deno.test("a tenant is told of the messages that end with their sender, each once", () =>
+  withDatabase(async ({ sql }) => {
+    const tenancy = await createTenancy(sql);
+    await addEndpoint(sql, tenancy, { events: ["message.status"] });
+    const [first, second] = ["+15550200001", "+15550200002"].map((to) => anItem(tenancy, { to }));
+    const accepted = await enqueue(sql, tenancy, [first!, second!], NOW);
+    await remove(sql, tenancy);
+    for (const ms of [5_000, 10_000]) await sql`select switchyard.tick(${later(ms)})`;
+    const told = await sql`
+      select payload ->> 'message_id' as id, payload ->> 'status' as status
+      from switchyard.callback_events order by told_no`;
+    assert.deepEqual(
+      told.map((row) => ({ ...row })),
+      accepted.map(({ id }) => ({ id, status: "dead" })),
+    );
   }));
 
 for (const who of ["another tenant", "the same tenant"]) {
