@@ -97,6 +97,18 @@ const cases: [title: string, path: string, source: string, expected: string[]][]
     ["switchyard/layers"],
   ],
   [
+    "a test stands on what stands in for the rest",
+    "supabase/functions/wa-sender/drain_test.ts",
+    `import { createTestDrain } from "./test_drain.ts";`,
+    [],
+  ],
+  [
+    "nothing that is deployed does",
+    behaviour,
+    `import { answerCalls } from "../_shared/test_database.ts";`,
+    ["switchyard/layers"],
+  ],
+  [
     "a dynamic import obeys the layers",
     behaviour,
     `await import("../wallet/transfer.ts");`,

@@ -5,7 +5,7 @@
  * pure, so a new file is held to the stricter rule until it is named here.
  */
 const effects: readonly RegExp[] = [
-  /^((test_)?database|project|redis)\.ts$/,
+  /^(database|project|redis)\.ts$/,
   /^credentials\//,
   /^queue\//,
   /^http\//,
@@ -34,9 +34,14 @@ type Place =
   | { zone: "pure" }
   | { zone: "outside" };
 
-/** Says whether a path of the repository is a test. */
+/** Says whether a path of the repository is a test, or what tests alone stand on. */
 export function isTest(path: string): boolean {
-  return /_test\.tsx?$/.test(path);
+  return /_test\.tsx?$/.test(path) || isDouble(path);
+}
+
+/** A stand-in for tests, beside what it stands for. */
+function isDouble(path: string): boolean {
+  return /^(supabase|local)\/.+\/test_\w+\.ts$/.test(path);
 }
 
 function locate(path: string): Place {
@@ -56,7 +61,11 @@ function locate(path: string): Place {
  * `typeOnly` matters for `runtime.ts` alone, whose interface may be named anywhere.
  */
 export function refuseImport(importer: string, imported: string, typeOnly: boolean): string | null {
-  if (isTest(imported)) return "a test is imported by nobody: move what is shared to tests/support";
+  if (isDouble(imported)) {
+    if (!isTest(importer)) return "test_*.ts stands in for something, and only in tests";
+  } else if (isTest(imported)) {
+    return "a test is imported by nobody: move what is shared to tests/support";
+  }
   if (importer.startsWith("supabase/") && !imported.startsWith("supabase/")) {
     return "what is deployed imports nothing from outside supabase/";
   }
