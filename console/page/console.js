@@ -67,7 +67,7 @@ function showSummary(troubles) {
       : grave === 1
       ? "1 thing is wrong"
       : `${grave} things are wrong`,
-    grave === 0 ? "Switchyard" : `(${grave}) Switchyard`,
+    grave === 0 ? "Switchyard console" : `(${grave}) Switchyard console`,
   );
 }
 
@@ -81,7 +81,7 @@ function showSilence({ status, value }) {
   const last = seen.answeredAt ? ` What you see is from ${moment(seen.answeredAt)}.` : "";
   document.body.classList.toggle("stale", seen.answeredAt !== null);
   byId("all-well").hidden = true;
-  say("bad", `${reason}${last}`, "(!) Switchyard");
+  say("bad", `${reason}${last}`, "(!) Switchyard console");
 }
 
 function say(tone, text, title) {

@@ -91,7 +91,7 @@ async function showing(page: Page, selector: string, wanted: string): Promise<vo
 browserTest("the console says what is wrong, since when, and what to do", async () => {
   await withPage(async (page) => {
     await showing(page, "#summary", "2 things are wrong");
-    assert.equal(await page.evaluate("document.title"), "(2) Switchyard");
+    assert.equal(await page.evaluate("document.title"), "(2) Switchyard console");
     await showing(page, "#troubles", "Cron is silent");
     await page.click("summary", "1 sender needs attention: token expired");
     await showing(page, "details[open]", "Give it a new token");
@@ -118,7 +118,7 @@ browserTest("an installation that works says so", async () => {
     Object.assign(answers["/health/detailed"] as object, { status: "ok", faults: [], senders });
     await showing(page, "#summary", "Everything works");
     assert.match(await text(page, "#all-well"), /^Nothing/);
-    assert.equal(await page.evaluate("document.title"), "Switchyard");
+    assert.equal(await page.evaluate("document.title"), "Switchyard console");
   });
 });
 
@@ -129,7 +129,7 @@ browserTest("an API that is gone leaves what was seen last, and says how old tha
     await showing(page, "#summary", "Nothing that is ours answers at http://api.test");
     assert.match(await text(page, "#summary"), /What you see is from/);
     assert.match(await text(page, "#troubles"), /Cron is silent/);
-    assert.equal(await page.evaluate("document.title"), "(!) Switchyard");
+    assert.equal(await page.evaluate("document.title"), "(!) Switchyard console");
   });
 });
 
