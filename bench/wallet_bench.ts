@@ -6,6 +6,8 @@ import { type Sql, startWalletGround, type WalletGround } from "./wallet_ground.
 
 const ROUNDS = 5;
 const ROUND_MS = 1_500;
+/** On each connection: Postgres settles for a plan that it keeps at the sixth call of a statement. */
+const WARM_UP_CALLS = 12;
 
 /** Rates in turn on one Postgres with fsync on, so that what else the machine does meets all alike. */
 export const bench: Bench = {
@@ -97,23 +99,28 @@ async function race(
   ground: WalletGround,
 ): Promise<Record<string, Score[]>> {
   const scores: Record<string, Score[]> = {};
-  // The same connections all the time, as pooled ones are: Postgres plans what a connection calls at
-  // its first calls of it.
+  // The same connections all the time, as pooled ones are.
   const pools = new Map<number, Sql>();
   const poolOf = ({ connections }: Contender) => {
     const pool = pools.get(connections) ?? ground.connect(connections);
     pools.set(connections, pool);
     return pool;
   };
+  for (const contender of contenders) await warmUp(contender, poolOf(contender));
   for (let round = 0; round < ROUNDS; round++) {
     for (const contender of contenders) {
       const score = await measure(contender, poolOf(contender), ground.pid);
-      // The first round warms up.
-      if (round > 0) (scores[contender.name] ??= []).push(score);
+      (scores[contender.name] ??= []).push(score);
     }
   }
   await Promise.all([...pools.values()].map((sql) => sql.end()));
   return scores;
+}
+
+async function warmUp({ connections, run }: Contender, sql: Sql): Promise<void> {
+  await Promise.all(Array.from({ length: connections }, async () => {
+    for (let call = 0; call < WARM_UP_CALLS; call++) await run(sql);
+  }));
 }
 
 async function measure(contender: Contender, sql: Sql, postgresPid: number): Promise<Score> {

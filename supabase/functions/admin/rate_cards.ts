@@ -7,6 +7,7 @@ import { numberedCursor, pageLimit, queriedInstant } from "../_shared/http/query
 import { microsToDecimal } from "../_shared/wallet/money.ts";
 import { parseRateCard } from "../_shared/wallet/rate_card.ts";
 import type { CardFault } from "../_shared/wallet/rate_card.ts";
+import { addUserIdCountries } from "../_shared/wallet/user_id_markets.ts";
 import type { Command } from "./command.ts";
 
 const MAX_CARD_BYTES = 1_024 * 1_024;
@@ -67,7 +68,7 @@ export async function importRateCard(command: Command): Promise<Response> {
 
   const answer = imported.parse(
     await call("import_rate_card", {
-      card: { name, rows: parsed.rows },
+      card: { name, rows: addUserIdCountries(parsed.rows) },
       dry_run: isPreview,
       actor,
     }),
