@@ -177,13 +177,15 @@ declare
   v_keys bigint[];
   v_messages uuid[];
 begin
-  -- Entries before events, as claims take them.
+  -- Entries before events, as claims take them. By arrays, which keep a plan that was made for a short
+  -- queue on the index when there is a long one.
   perform from pgmq.q_wa_inbound q
-  where q.msg_id in (select (i ->> 'queue_entry_id')::bigint from jsonb_array_elements(items) i)
+  where q.msg_id = any (array(
+    select (i ->> 'queue_entry_id')::bigint from jsonb_array_elements(items) i))
   order by q.msg_id
   for update;
   perform from switchyard.inbound_events e
-  where e.id in (select (i ->> 'id')::bigint from jsonb_array_elements(items) i)
+  where e.id = any (array(select (i ->> 'id')::bigint from jsonb_array_elements(items) i))
   order by e.id
   for no key update;
 
