@@ -1,17 +1,11 @@
 import { strict as assert } from "node:assert";
 
-import { createDatabase, type Sql } from "../support/database.ts";
+import { type Sql, withDatabase } from "../support/database.ts";
+import { later, NOW } from "../support/now.ts";
 import { accepted, anItem, claim, enqueue, readMessages, settle } from "../support/outbound.ts";
 import { createTenancy, type Tenancy } from "../support/tenancy.ts";
 
-const NOW = new Date("2026-11-22T12:00:00Z");
-const later = (ms: number) => new Date(NOW.getTime() + ms);
 const OPERATOR = { kind: "secret" };
-
-async function inFreshDatabase(test: (sql: Sql) => Promise<void>): Promise<void> {
-  await using database = await createDatabase();
-  await test(database.sql);
-}
 
 /** Messages to as many recipients, claimed and put back for an hour: they wait for this. */
 async function holdBack(sql: Sql, tenancy: Tenancy, count: number, waiting_for: string) {
@@ -47,7 +41,7 @@ async function letRing(sql: Sql): Promise<() => Promise<number>> {
 }
 
 Deno.test("what a breaker held back is due at once after its reset, in the order of acceptance", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const [ours, theirs] = [await createTenancy(sql), await createTenancy(sql)];
     const scope = `tenant:${ours.tenantId}`;
     const ids = await holdBack(sql, ours, 3, `breaker:${scope}`);
@@ -59,7 +53,7 @@ Deno.test("what a breaker held back is due at once after its reset, in the order
   }));
 
 Deno.test("what a worker holds back after the reset, since it had asked before, goes with the next tick", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const scope = `tenant:${tenancy.tenantId}`;
     await sql`
@@ -87,7 +81,7 @@ Deno.test("what a worker holds back after the reset, since it had asked before, 
   }));
 
 Deno.test("a reset lets nothing go that waits for a limit or for its own time", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await holdBack(sql, tenancy, 1, "limit:tenant");
     const send_at = later(3_600_000).toISOString();
@@ -98,7 +92,7 @@ Deno.test("a reset lets nothing go that waits for a limit or for its own time", 
   }));
 
 Deno.test("a reset lets at most 5,000 messages go in one transaction, the first accepted first", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const [first] = await holdBack(sql, tenancy, 1, "breaker:app");
     await sql`
@@ -117,7 +111,7 @@ Deno.test("a reset lets at most 5,000 messages go in one transaction, the first 
   }));
 
 Deno.test("a rotated token makes due at once what waited for one, of its sender alone", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const [ours, theirs] = [await createTenancy(sql), await createTenancy(sql)];
     for (const tenancy of [ours, theirs]) await holdBack(sql, tenancy, 2, "credential:not_found");
     await sql`
@@ -136,7 +130,7 @@ Deno.test("a rotated token makes due at once what waited for one, of its sender 
 
 for (const [table, stopped] of [["tenants", "suspended"], ["senders", "paused"]] as const) {
   Deno.test(`what was due while the ${table} were ${stopped} goes as soon as they are active again`, () =>
-    inFreshDatabase(async (sql) => {
+    withDatabase(async ({ sql }) => {
       const tenancy = await createTenancy(sql);
       const id = table === "tenants" ? tenancy.tenantId : tenancy.senderId;
       await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
@@ -150,7 +144,7 @@ for (const [table, stopped] of [["tenants", "suspended"], ["senders", "paused"]]
 }
 
 Deno.test("what found its tenant suspended under way is due when it is active again", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await holdBack(sql, tenancy, 1, "credential:suspended");
     await setStatus(sql, "tenants", tenancy.tenantId, "suspended");
@@ -160,7 +154,7 @@ Deno.test("what found its tenant suspended under way is due when it is active ag
   }));
 
 Deno.test("the backlog of a suspended tenant is no load for the others", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const [stopped, other] = [await createTenancy(sql), await createTenancy(sql)];
     const many = Array.from(
       { length: 50 },
@@ -176,7 +170,7 @@ Deno.test("the backlog of a suspended tenant is no load for the others", () =>
   }));
 
 Deno.test("what is queued of a removed sender is dead, each with a letter that says so", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const [gone, other] = [await createTenancy(sql), await createTenancy(sql)];
     const send_at = later(3_600_000).toISOString();
     const items = ["+15550200001", "+15550200001", "+15550200002"].map((to) =>
@@ -203,7 +197,7 @@ Deno.test("what is queued of a removed sender is dead, each with a letter that s
   }));
 
 Deno.test("a removed sender's backlog ends in parts, a tick each", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     const items = Array.from(
       { length: 30 },

@@ -1,22 +1,10 @@
 import { strict as assert } from "node:assert";
 
-import { createDatabase, type Sql } from "../support/database.ts";
+import { type Sql, withDatabase } from "../support/database.ts";
 import { eventually } from "../support/eventually.ts";
+import { later, NOW } from "../support/now.ts";
 import { anItem, claim, enqueue, queueLength, readMessages } from "../support/outbound.ts";
 import { createTenancy, type Tenancy } from "../support/tenancy.ts";
-
-const NOW = new Date("2026-11-22T12:00:00Z");
-
-function later(ms: number): Date {
-  return new Date(NOW.getTime() + ms);
-}
-
-async function inFreshDatabase(
-  test: (sql: Sql, connect: () => Sql) => Promise<void>,
-): Promise<void> {
-  await using database = await createDatabase();
-  await test(database.sql, database.connect);
-}
 
 async function raise(
   sql: Sql,
@@ -47,7 +35,7 @@ async function listAttention(sql: Sql, tenantId: string | null) {
 }
 
 Deno.test("a sender that needs attention is paused, and its messages wait without being read", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await enqueue(sql, tenancy, [anItem(tenancy)], NOW);
     assert.deepEqual(await raise(sql, [tenancy.senderId], "token_expired"), [tenancy.senderId]);
@@ -61,7 +49,7 @@ Deno.test("a sender that needs attention is paused, and its messages wait withou
   }));
 
 Deno.test("attention for one cause is raised once until it is cleared", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     assert.equal((await raise(sql, [tenancy.senderId], "token_expired")).length, 1);
     assert.equal((await raise(sql, [tenancy.senderId], "token_expired")).length, 0);
@@ -74,7 +62,7 @@ Deno.test("attention for one cause is raised once until it is cleared", () =>
   }));
 
 Deno.test("workers that meet the same refusal at once raise attention once", () =>
-  inFreshDatabase(async (sql, connect) => {
+  withDatabase(async ({ sql, connect }) => {
     const senders: string[] = [];
     for (let i = 0; i < 5; i++) senders.push((await createTenancy(sql)).senderId);
     const raised = await Promise.all(
@@ -87,7 +75,7 @@ Deno.test("workers that meet the same refusal at once raise attention once", () 
   }));
 
 Deno.test("a refusal of a token that was rotated since raises nothing", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const [one, two] = [await createTenancy(sql), await createTenancy(sql)];
     await sql`
       select switchyard_api.rotate_credential(
@@ -102,7 +90,7 @@ Deno.test("a refusal of a token that was rotated since raises nothing", () =>
   }));
 
 Deno.test("a refusal that waits for a rotation under way sees it", () =>
-  inFreshDatabase(async (sql, connect) => {
+  withDatabase(async ({ sql, connect }) => {
     const tenancy = await createTenancy(sql);
     let raising: Promise<string[]> | undefined;
     await connect().begin(async (transaction) => {
@@ -120,7 +108,7 @@ Deno.test("a refusal that waits for a rotation under way sees it", () =>
   }));
 
 Deno.test("a sender that was paused before stays paused when its attention is cleared", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await sql`update switchyard.senders set status = 'paused' where id = ${tenancy.senderId}`;
     assert.equal((await raise(sql, [tenancy.senderId], "token_expired")).length, 1);
@@ -129,7 +117,7 @@ Deno.test("a sender that was paused before stays paused when its attention is cl
   }));
 
 Deno.test("a removed sender needs no attention and does not come back", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await raise(sql, [tenancy.senderId], "token_expired");
     await sql`update switchyard.senders set status = 'removed' where id = ${tenancy.senderId}`;
@@ -139,7 +127,7 @@ Deno.test("a removed sender needs no attention and does not come back", () =>
   }));
 
 Deno.test("clearing attention rings for a worker", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const tenancy = await createTenancy(sql);
     await sql`select vault.create_secret('http://project.test', 'switchyard_project_url')`;
     await sql`select vault.create_secret('sb_secret_x', 'switchyard_secret_key')`;
@@ -151,7 +139,7 @@ Deno.test("clearing attention rings for a worker", () =>
   }));
 
 Deno.test("list_attention() lists what is open, of one tenant or of all, the latest first", () =>
-  inFreshDatabase(async (sql) => {
+  withDatabase(async ({ sql }) => {
     const [one, two] = [await createTenancy(sql), await createTenancy(sql)];
     await raise(sql, [one.senderId], "token_expired", { at: NOW });
     await raise(sql, [two.senderId], "token_expired", { at: later(1_000) });
