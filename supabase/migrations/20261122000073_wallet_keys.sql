@@ -108,6 +108,42 @@ begin
 end;
 $$;
 
+-- Does what a request asks for once for each key and keeps what came of it, or answers it again.
+create or replace function switchyard.answer_once(
+  tenant_id uuid, scope text, request jsonb, idempotency jsonb, actor jsonb, at timestamptz
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_answer jsonb := switchyard.take_wallet_key(
+    answer_once.tenant_id, answer_once.scope, idempotency);
+begin
+  if v_answer is not null then
+    return v_answer;
+  end if;
+  v_answer := case answer_once.scope
+    when 'wallet.transfer'
+      then switchyard.move_funds(answer_once.tenant_id, request, actor, answer_once.at)
+    when 'wallet.transfers'
+      then switchyard.move_linked_funds(answer_once.tenant_id, request, actor, answer_once.at)
+    when 'wallet.topup'
+      then switchyard.credit_payment(answer_once.tenant_id, request, actor)
+    when 'wallet.hold'
+      then switchyard.place_own_hold(answer_once.tenant_id, request, actor, answer_once.at)
+    when 'wallet.capture'
+      then switchyard.resolve_own_hold(answer_once.tenant_id, request, actor, answer_once.at)
+    when 'wallet.release'
+      then switchyard.resolve_own_hold(answer_once.tenant_id, request, actor, answer_once.at)
+  end;
+  -- Of what repeats an effect under another key, that effect's answer.
+  perform switchyard.keep_wallet_answer(answer_once.tenant_id, answer_once.scope, idempotency,
+    coalesce(v_answer -> 'answer', v_answer));
+  return v_answer;
+end;
+$$;
+
 -- Forgets the answers of keys that were used before then, the oldest first, and keeps the keys: what was
 -- done under them is never done again. Returns how many it forgot.
 create or replace function switchyard.forget_wallet_answers(before timestamptz, key_limit integer)

@@ -161,14 +161,8 @@ security definer
 set search_path = ''
 set lock_timeout = '2s'
 as $$
-declare
-  v_answer jsonb := switchyard.take_wallet_key(tenant_id, 'wallet.transfer', idempotency);
 begin
-  if v_answer is null then
-    v_answer := switchyard.move_funds(tenant_id, transfer, actor, at);
-    perform switchyard.keep_wallet_answer(tenant_id, 'wallet.transfer', idempotency, v_answer);
-  end if;
-  return v_answer;
+  return switchyard.answer_once(tenant_id, 'wallet.transfer', transfer, idempotency, actor, at);
 end;
 $$;
 
@@ -230,14 +224,8 @@ security definer
 set search_path = ''
 set lock_timeout = '2s'
 as $$
-declare
-  v_answer jsonb := switchyard.take_wallet_key(tenant_id, 'wallet.transfers', idempotency);
 begin
-  if v_answer is null then
-    v_answer := switchyard.move_linked_funds(tenant_id, transfers, actor, at);
-    perform switchyard.keep_wallet_answer(tenant_id, 'wallet.transfers', idempotency, v_answer);
-  end if;
-  return v_answer;
+  return switchyard.answer_once(tenant_id, 'wallet.transfers', transfers, idempotency, actor, at);
 end;
 $$;
 

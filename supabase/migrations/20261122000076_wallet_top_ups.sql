@@ -102,15 +102,8 @@ security definer
 set search_path = ''
 set lock_timeout = '2s'
 as $$
-declare
-  v_answer jsonb := switchyard.take_wallet_key(tenant_id, 'wallet.topup', idempotency);
 begin
-  if v_answer is null then
-    v_answer := switchyard.credit_payment(tenant_id, top_up, actor);
-    perform switchyard.keep_wallet_answer(tenant_id, 'wallet.topup', idempotency,
-      coalesce(v_answer -> 'answer', v_answer));
-  end if;
-  return v_answer;
+  return switchyard.answer_once(tenant_id, 'wallet.topup', top_up, idempotency, actor, clock_timestamp());
 end;
 $$;
 

@@ -187,6 +187,24 @@ as $$
     place_holds.actor, place_holds.at) p;
 $$;
 
+-- Sets money aside on an account for the tenant itself.
+create or replace function switchyard.place_own_hold(
+  tenant_id uuid, hold jsonb, actor jsonb, at timestamptz
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_answer jsonb;
+begin
+  select p.answer into strict v_answer
+  from switchyard.place_holds(tenant_id,
+    jsonb_build_array((hold - '{id,message_id}'::text[]) || '{"index":0}'), actor, at) p;
+  return v_answer;
+end;
+$$;
+
 -- Sets money aside on an account of the tenant, once for each key.
 create or replace function switchyard_api.place_wallet_hold(
   tenant_id uuid, hold jsonb, idempotency jsonb, actor jsonb,
@@ -198,16 +216,8 @@ security definer
 set search_path = ''
 set lock_timeout = '2s'
 as $$
-declare
-  v_answer jsonb := switchyard.take_wallet_key(tenant_id, 'wallet.hold', idempotency);
 begin
-  if v_answer is null then
-    select p.answer into strict v_answer
-    from switchyard.place_holds(tenant_id,
-      jsonb_build_array((hold - '{id,message_id}'::text[]) || '{"index":0}'), actor, at) p;
-    perform switchyard.keep_wallet_answer(tenant_id, 'wallet.hold', idempotency, v_answer);
-  end if;
-  return v_answer;
+  return switchyard.answer_once(tenant_id, 'wallet.hold', hold, idempotency, actor, at);
 end;
 $$;
 

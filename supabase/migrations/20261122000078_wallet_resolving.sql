@@ -272,34 +272,28 @@ begin
   return cardinality(v_ids);
 end;
 $$;
+
 -- Resolves a hold that the tenant has placed itself: those of messages follow what becomes of them.
 create or replace function switchyard.resolve_own_hold(
-  tenant_id uuid, resolution jsonb, idempotency jsonb, actor jsonb, at timestamptz
+  tenant_id uuid, resolution jsonb, actor jsonb, at timestamptz
 )
 returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_scope text := 'wallet.' || (resolution ->> 'action');
-  v_answer jsonb := switchyard.take_wallet_key(
-    resolve_own_hold.tenant_id, v_scope, idempotency);
+  v_answer jsonb;
 begin
-  if v_answer is not null then
-    return v_answer;
-  end if;
   perform from switchyard.wallet_holds h
   join switchyard.wallet_accounts a on a.id = h.account_id
   where h.id = (resolution ->> 'hold_id')::uuid
     and a.tenant_id = resolve_own_hold.tenant_id
     and h.message_id is null;
-  v_answer := jsonb_build_object('outcome', 'unknown_hold');
-  if found then
-    select r.answer into strict v_answer
-    from switchyard.resolve_holds(jsonb_build_array(resolution || '{"index":0}'), actor, at) r;
+  if not found then
+    return jsonb_build_object('outcome', 'unknown_hold');
   end if;
-  perform switchyard.keep_wallet_answer(
-    resolve_own_hold.tenant_id, v_scope, idempotency, v_answer);
+  select r.answer into strict v_answer
+  from switchyard.resolve_holds(jsonb_build_array(resolution || '{"index":0}'), actor, at) r;
   return v_answer;
 end;
 $$;
@@ -310,14 +304,16 @@ create or replace function switchyard_api.capture_wallet_hold(
   at timestamptz default clock_timestamp()
 )
 returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 set lock_timeout = '2s'
 as $$
-  select switchyard.resolve_own_hold(tenant_id, jsonb_build_object('action', 'capture',
-    'hold_id', capture -> 'hold_id', 'amount_micros', capture -> 'amount_micros'),
-    idempotency, actor, at);
+begin
+  return switchyard.answer_once(tenant_id, 'wallet.capture', jsonb_build_object(
+    'action', 'capture', 'hold_id', capture -> 'hold_id',
+    'amount_micros', capture -> 'amount_micros'), idempotency, actor, at);
+end;
 $$;
 
 -- Releases what a hold still holds, once for each key.
@@ -326,13 +322,15 @@ create or replace function switchyard_api.release_wallet_hold(
   at timestamptz default clock_timestamp()
 )
 returns jsonb
-language sql
+language plpgsql
 security definer
 set search_path = ''
 set lock_timeout = '2s'
 as $$
-  select switchyard.resolve_own_hold(tenant_id, jsonb_build_object('action', 'release',
-    'hold_id', release -> 'hold_id'), idempotency, actor, at);
+begin
+  return switchyard.answer_once(tenant_id, 'wallet.release', jsonb_build_object(
+    'action', 'release', 'hold_id', release -> 'hold_id'), idempotency, actor, at);
+end;
 $$;
 
 revoke execute on all functions in schema switchyard, switchyard_api from public, anon, authenticated;
