@@ -37,7 +37,8 @@ async function openScene(lane: Lane, tenantId: string, run: number): Promise<Sce
     select switchyard_api.create_wallet_account(${tenantId}, '{"currency":"USD"}', jsonb_build_object(
       'key', 'account ' || nth, 'fingerprint', repeat('0', 64), 'field_digests', '{}'::jsonb), '{}') ->> 'id' as id
     from generate_series(1, ${ACCOUNTS}) nth`;
-  const accounts = rows.map(({ id }) => id);
+  // Debts are paid from the accounts in the order of their ids.
+  const accounts = rows.map(({ id }) => id).sort();
   await lane.sql`
     select switchyard_api.apply_provider_event('stripe', jsonb_build_object('action', 'credit',
       'event_id', id, 'payment_id', id, 'account_id', id, 'amount_micros', ${opened}::int,
