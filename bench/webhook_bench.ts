@@ -12,11 +12,11 @@ import {
 } from "./webhook_contenders.ts";
 import { buildWebhooks, sendAll, sendAtRate } from "./webhook_load.ts";
 
-const CONNECTIONS = 256;
+const CONNECTIONS = 512;
 const ROUNDS = 5;
 const WARM_UP = 4_000;
-/** Requests of a round, by contender: about a second of each. */
-const REQUESTS = { wa_webhook: 8_000, one_rpc: 400, nothing: 16_000 };
+/** Requests of a round, by contender: two to three seconds of each, beside which its ends are short. */
+const REQUESTS = { wa_webhook: 24_000, one_rpc: 1_000, nothing: 60_000 };
 const LATENCY_SECONDS = 8;
 /** Meta sends again what it thinks was not acknowledged, at ten times the rate of what is new. */
 const OLD_TO_EACH_NEW = 10;
