@@ -63,7 +63,20 @@ Deno.test("a claim that was due anyway delays no early one", async () => {
   assert.equal(clock.uptimeMs, 1_000);
 });
 
+Deno.test("callers are around for a second after a call, also when it was answered", async () => {
+  const { callers, call, clock } = setup();
+  assert.equal(callers.areAround(), false);
+  call();
+  await callers.called();
+  callers.answer({ early: true });
+  clock.uptimeMs += 999;
+  assert.equal(callers.areAround(), true);
+  clock.uptimeMs += 1;
+  assert.equal(callers.areAround(), false);
+});
+
 Deno.test("without a turn nobody ever calls", async () => {
   const callers = createCallers(undefined, { uptime: () => 0, sleep: () => Promise.resolve() });
   assert.equal(await isOver(callers.mayClaimEarly()), false);
+  assert.equal(callers.areAround(), false);
 });

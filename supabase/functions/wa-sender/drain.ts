@@ -56,6 +56,8 @@ const LOST_RACE = new Set(["40001", "40P01"]);
 
 /** Messages claimed for the sake of a caller while enough others wait. */
 const EARLY_BATCH = 16;
+/** And at once while callers are around, for whom a large claim is long to wait for. */
+const BATCH_BESIDE_CALLERS = 64;
 
 /** A slot is not waited for more finely than this: what is paced goes a few at a time. */
 const MIN_IDLE_MS = 25;
@@ -110,7 +112,8 @@ export async function drain(
     const written = settler.nextCommit();
     callers.answer({ early });
     const batch = early ? EARLY_BATCH : backpressure.batch();
-    const most = Math.min(batch, limits.maxMessages - claimedCount);
+    const bound = callers.areAround() ? BATCH_BESIDE_CALLERS : Infinity;
+    const most = Math.min(batch, bound, limits.maxMessages - claimedCount);
     const claimed = await claimSafely(deps, most).catch((error) => void (failure ??= { error }));
     if (claimed === undefined) break;
     backpressure.observe(claimed[0]?.depth ?? 0);

@@ -83,6 +83,24 @@ Deno.test("a drain that is called claims a few more while enough wait, and their
   assert.deepEqual(sent.slice(0, 5), ["m0", "m1", "m10", "m2", "m11"]);
 });
 
+Deno.test("while callers are around a drain claims at most 64 at once, and afterwards a whole batch again", async () => {
+  const { turn, call } = aTurn();
+  const backlog = Array.from({ length: 500 }, (_, nth) => ofSender(`s${nth}`, nth));
+  const { deps, waiting, clock } = createTestDrain(backlog);
+  const asked: number[] = [];
+  deps.queue.claim = async (batch) => {
+    asked.push(batch);
+    if (asked.length === 1) call();
+    await new Promise((resolve) => setTimeout(resolve));
+    if (asked.length === 4) clock.uptimeMs += 1_000;
+    return waiting.splice(0, batch);
+  };
+  await drain(deps, { ...LIMITS, fullBatch: 100, concurrency: 1_000 }, { ...goOn, turn });
+  assert.equal(asked[0], 100);
+  assert.ok(asked.slice(1, 4).every((batch) => batch <= 64), `${asked}`);
+  assert.equal(asked[4], 100);
+});
+
 Deno.test("a drain that has sent its number lets the next begin while its calls are under way", async () => {
   const hanging = Promise.withResolvers<SendOutcome>();
   const { turn, passes } = aTurn();
