@@ -10,7 +10,10 @@ export function forgiveLostSockets(): void {
   });
 }
 
+// The socket may be gone, or still there and ended by the server.
+const LOST = ["reading 'write'", "ended by the other party"];
+
 function isLostSocket(error: unknown): boolean {
-  return error instanceof TypeError && error.message.includes("reading 'write'") &&
+  return error instanceof Error && LOST.some((words) => error.message.includes(words)) &&
     /\/postgres\/[^/]+\/.*connection\.js/.test(error.stack ?? "");
 }

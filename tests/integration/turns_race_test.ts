@@ -95,6 +95,7 @@ Deno.test("a message whose status has come but is not applied yet is not sent ag
   const unknown_until = later(60_000).toISOString();
   await settle(sql, claims, () => ({ outcome: "unknown", unknown_until }), later(100));
   await store(sql, [aStatus(tenancy, "sent", claims[0]!.id)]);
+  await sql`update switchyard.inbound_events set received_at = ${later(59_000)}`;
   await claimEvents(sql, 10); // by a worker that dies; the event is free again after its lease
   await sql`select switchyard.tick(${later(61_000)})`;
   assert.deepEqual(await claim(sql, 10, later(62_000)), []);

@@ -1,7 +1,11 @@
 import postgres from "postgres";
 
+import { forgiveLostSockets } from "../../local/lost_sockets.ts";
 import { applyMigrations, migrationsFingerprint } from "../../local/migrate.ts";
 import { testServerUrl } from "./test_server.ts";
+
+// A database is dropped under whatever still has a connection to it.
+forgiveLostSockets();
 
 export type Sql = postgres.Sql<{ bigint: number }>;
 
