@@ -3,15 +3,15 @@ import { explainNpmFailure, isNpmFailure } from "./npm_failure.ts";
 
 const offline = `npm error code ENOTFOUND
 npm error syscall getaddrinfo
-npm error network request to https://registry.npmjs.org/x failed, reason: getaddrinfo ENOTFOUND registry.npmjs.org
+npm error network request to https://registry.example/x failed, reason: getaddrinfo ENOTFOUND registry.example
 npm error network This is a problem related to network connectivity.
-npm error A complete log of this run can be found in: /root/.npm/_logs/debug-0.log`;
+npm error A complete log of this run can be found in: npm-debug.log`;
 
 const reasons: [title: string, said: string, reason: string][] = [
   [
     "names the request that failed",
     offline,
-    "request to https://registry.npmjs.org/x failed, reason: getaddrinfo ENOTFOUND registry.npmjs.org",
+    "request to https://registry.example/x failed, reason: getaddrinfo ENOTFOUND registry.example",
   ],
   ["names npm's code where no request failed", "npm error code E404\nnpm error 404 Not", "E404"],
   ["knows the npm of Node 20", "npm ERR! code ENOSPC\nnpm ERR! no space", "ENOSPC"],

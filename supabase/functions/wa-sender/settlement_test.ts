@@ -3,33 +3,13 @@ import { strict as assert } from "node:assert";
 import type { ClaimedMessage } from "../_shared/queue/outbound.ts";
 import type { SendOutcome, ToldError } from "../_shared/whatsapp/send_outcome.ts";
 import { deferral, settlementOf } from "./settlement.ts";
+import { aMessage as aClaimedMessage } from "./test_drain.ts";
 
 const NOW = Date.parse("2026-11-22T12:00:00Z");
 const CHANCE = { now: () => NOW, random: () => 0 };
 
 function aMessage(overrides: Partial<ClaimedMessage> = {}): ClaimedMessage {
-  return {
-    id: "m1",
-    attempt: 3,
-    tenantId: "t1",
-    senderId: "s1",
-    phoneNumberId: "111",
-    businessAccountId: "222",
-    credentialVersion: 1,
-    recipient: "+15550200001",
-    type: "text",
-    content: { body: "hello" },
-    context: null,
-    lane: "normal",
-    failureCount: 0,
-    deferralCount: 0,
-    dueAtMs: 0,
-    limit: { messages: 80, windowMs: 60_000, isOfSender: false },
-    perSecond: 80,
-    cacheGeneration: 1,
-    depth: 0,
-    ...overrides,
-  };
+  return { ...aClaimedMessage(1), attempt: 3, ...overrides };
 }
 
 const TOLD: ToldError = {
